@@ -1,0 +1,157 @@
+package sddl
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxSubAuthorities is the most sub-authorities a SID may have. [MS-DTYP] 2.4.2.
+const maxSubAuthorities = 15
+
+// SID is a security identifier. The zero value is no SID. It is comparable: two
+// SIDs are equal exactly when their bytes are. [MS-DTYP] 2.4.2.2.
+type SID struct {
+	b string // the binary form; a view into the parsed descriptor, so that parsing allocates nothing per SID
+}
+
+// ParseSIDBytes reads one binary SID that fills b. [MS-DTYP] 2.4.2.2.
+func ParseSIDBytes(b []byte) (SID, error) {
+	sid, n, err := sidPrefix(string(b))
+	if err != nil {
+		return SID{}, err
+	}
+	if n != len(b) {
+		return SID{}, fmt.Errorf("SID of %d bytes is followed by %d more", n, len(b)-n)
+	}
+	return sid, nil
+}
+
+// sidPrefix cuts the SID that s begins with and says how long it is.
+func sidPrefix(s string) (SID, int, error) {
+	if len(s) < 8 {
+		return SID{}, 0, errors.New("SID is shorter than its 8-byte header")
+	}
+	if s[0] != 1 {
+		return SID{}, 0, fmt.Errorf("SID revision is %d, want 1", s[0])
+	}
+	count := int(s[1])
+	if count > maxSubAuthorities {
+		return SID{}, 0, fmt.Errorf("SID has %d sub-authorities, at most %d are allowed", count, maxSubAuthorities)
+	}
+	n := 8 + 4*count
+	if len(s) < n {
+		return SID{}, 0, fmt.Errorf("SID of %d sub-authorities needs %d bytes, has %d", count, n, len(s))
+	}
+	return SID{s[:n]}, n, nil
+}
+
+// ParseSID reads the text form S-1-authority-sub-sub... [MS-DTYP] 2.4.2.1. The
+// aliases of SDDL (BA, DA, ...) are not SIDs; see ParseText.
+func ParseSID(text string) (SID, error) {
+	fail := func(why string) (SID, error) { return SID{}, fmt.Errorf("SID %q: %s", text, why) }
+	parts := strings.Split(text, "-")
+	if len(parts) < 3 || parts[0] != "S" || parts[1] != "1" {
+		return fail("want S-1-authority-...")
+	}
+	subs := parts[3:]
+	if len(subs) > maxSubAuthorities {
+		return fail("too many sub-authorities")
+	}
+	base, digits := 10, parts[2]
+	if hex, ok := strings.CutPrefix(digits, "0x"); ok {
+		base, digits = 16, hex
+	}
+	authority, err := strconv.ParseUint(digits, base, 48)
+	if err != nil {
+		return fail("authority is not a 48-bit number")
+	}
+	b := make([]byte, 8, 8+4*len(subs))
+	binary.BigEndian.PutUint64(b, authority)
+	b[0], b[1] = 1, byte(len(subs))
+	for _, sub := range subs {
+		n, err := strconv.ParseUint(sub, 10, 32)
+		if err != nil {
+			return fail("sub-authority is not a 32-bit number")
+		}
+		b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	}
+	return SID{string(b)}, nil
+}
+
+// IsZero says whether s is no SID at all.
+func (s SID) IsZero() bool { return s.b == "" }
+
+// Bytes is a copy of the binary form; nil for the zero SID.
+func (s SID) Bytes() []byte {
+	if s.b == "" {
+		return nil
+	}
+	return []byte(s.b)
+}
+
+// Len is the number of bytes of the binary form.
+func (s SID) Len() int { return len(s.b) }
+
+// String is the text form, as Windows prints it: an authority of 2^32 or more in hex.
+// The zero SID is the empty string.
+func (s SID) String() string { return string(s.AppendText(nil)) }
+
+// AppendText appends the text form to dst.
+func (s SID) AppendText(dst []byte) []byte {
+	if s.b == "" {
+		return dst
+	}
+	dst = append(dst, "S-1-"...)
+	var authority uint64
+	for i := 2; i < 8; i++ {
+		authority = authority<<8 | uint64(s.b[i])
+	}
+	if authority >= 1<<32 {
+		dst = append(dst, fmt.Sprintf("0x%012X", authority)...)
+	} else {
+		dst = strconv.AppendUint(dst, authority, 10)
+	}
+	for i := 8; i < len(s.b); i += 4 {
+		dst = append(dst, '-')
+		dst = strconv.AppendUint(dst, uint64(le32(s.b, i)), 10)
+	}
+	return dst
+}
+
+// RID is the last sub-authority; false for a SID without one.
+func (s SID) RID() (uint32, bool) {
+	if len(s.b) < 12 {
+		return 0, false
+	}
+	return le32(s.b, len(s.b)-4), true
+}
+
+// Domain is s without its last sub-authority: the SID of the domain that issued it.
+// The zero SID when there is none.
+func (s SID) Domain() SID {
+	if len(s.b) < 12 {
+		return SID{}
+	}
+	b := []byte(s.b[:len(s.b)-4])
+	b[1]--
+	return SID{string(b)}
+}
+
+// WithRID is s with one more sub-authority; the zero SID when s is zero or full.
+func (s SID) WithRID(rid uint32) SID {
+	if s.b == "" || int(s.b[1]) >= maxSubAuthorities {
+		return SID{}
+	}
+	b := binary.LittleEndian.AppendUint32([]byte(s.b), rid)
+	b[1]++
+	return SID{string(b)}
+}
+
+func le32(s string, i int) uint32 {
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+}
+
+func le16(s string, i int) uint16 { return uint16(s[i]) | uint16(s[i+1])<<8 }
