@@ -68,17 +68,25 @@ func ParseSID(text string) (SID, error) {
 	if err != nil {
 		return fail("authority is not a 48-bit number")
 	}
-	b := make([]byte, 8, 8+4*len(subs))
-	binary.BigEndian.PutUint64(b, authority)
-	b[0], b[1] = 1, byte(len(subs))
-	for _, sub := range subs {
+	var numbers [maxSubAuthorities]uint32
+	for i, sub := range subs {
 		n, err := strconv.ParseUint(sub, 10, 32)
 		if err != nil {
 			return fail("sub-authority is not a 32-bit number")
 		}
-		b = binary.LittleEndian.AppendUint32(b, uint32(n))
+		numbers[i] = uint32(n)
 	}
-	return SID{string(b)}, nil
+	return newSID(authority, numbers[:len(subs)]...), nil
+}
+
+// newSID is the SID of an authority of 48 bits and of sub-authorities.
+func newSID(authority uint64, subs ...uint32) SID {
+	b := binary.BigEndian.AppendUint64(nil, authority)
+	b[0], b[1] = 1, byte(len(subs))
+	for _, sub := range subs {
+		b = binary.LittleEndian.AppendUint32(b, sub)
+	}
+	return SID{string(b)}
 }
 
 // IsZero says whether s is no SID at all.
@@ -95,7 +103,8 @@ func (s SID) Bytes() []byte {
 // Len is the number of bytes of the binary form.
 func (s SID) Len() int { return len(s.b) }
 
-// String is the text form, as Windows prints it: an authority of 2^32 or more in hex.
+// String is the text form, as Windows prints it: an authority of 2^32 or more in hex,
+// without the leading zeros that [MS-DTYP] 2.4.2.1 asks for.
 // The zero SID is the empty string.
 func (s SID) String() string { return string(s.AppendText(nil)) }
 
@@ -110,7 +119,7 @@ func (s SID) AppendText(dst []byte) []byte {
 		authority = authority<<8 | uint64(s.b[i])
 	}
 	if authority >= 1<<32 {
-		dst = append(dst, fmt.Sprintf("0x%012X", authority)...)
+		dst = append(dst, fmt.Sprintf("0x%X", authority)...)
 	} else {
 		dst = strconv.AppendUint(dst, authority, 10)
 	}
