@@ -59,8 +59,14 @@ type ACL struct {
 }
 
 const (
+	// The header's size and where its offsets stand. [MS-DTYP] 2.4.6.
 	descriptorHeader = 20
-	aclHeader        = 8
+	ownerOffset      = 4
+	groupOffset      = 8
+	saclOffset       = 12
+	daclOffset       = 16
+
+	aclHeader = 8
 
 	// MaxACL is the most bytes an ACL can have: its size field has 16 bits. [MS-DTYP] 2.4.5.
 	MaxACL = 65535
@@ -82,50 +88,50 @@ func Parse(b []byte) (*Descriptor, error) {
 	if !d.Control.Has(SelfRelative) {
 		return nil, errors.New("security descriptor is not self-relative")
 	}
-	at := func(field int, what string) (string, error) {
-		off := le32(s, field)
-		if off == 0 {
-			return "", nil
-		}
-		if off < descriptorHeader || uint64(off) >= uint64(len(s)) {
-			return "", fmt.Errorf("offset %d of the %s is outside the %d bytes", off, what, len(s))
-		}
-		return s[off:], nil
-	}
-	for _, part := range []struct {
+	for _, part := range [...]struct {
 		field int
 		what  string
 		sid   *SID
-	}{{4, "owner", &d.Owner}, {8, "group", &d.Group}} {
-		rest, err := at(part.field, part.what)
+	}{{ownerOffset, "owner", &d.Owner}, {groupOffset, "group", &d.Group}} {
+		rest, err := partAt(s, part.field)
+		if err == nil && rest != "" {
+			*part.sid, _, err = sidPrefix(rest)
+		}
 		if err != nil {
-			return nil, err
-		}
-		if rest == "" {
-			continue
-		}
-		if *part.sid, _, err = sidPrefix(rest); err != nil {
 			return nil, fmt.Errorf("%s: %w", part.what, err)
 		}
 	}
-	for _, part := range []struct {
+	for _, part := range [...]struct {
 		field   int
 		what    string
 		present Control
 		acl     **ACL
-	}{{12, "SACL", SACLPresent, &d.SACL}, {16, "DACL", DACLPresent, &d.DACL}} {
-		rest, err := at(part.field, part.what)
-		if err != nil {
-			return nil, err
-		}
-		if rest == "" || !d.Control.Has(part.present) {
+	}{{saclOffset, "SACL", SACLPresent, &d.SACL}, {daclOffset, "DACL", DACLPresent, &d.DACL}} {
+		// Where the bit is clear the offset means nothing, whatever it is.
+		if !d.Control.Has(part.present) {
 			continue
 		}
-		if *part.acl, err = parseACL(rest); err != nil {
+		rest, err := partAt(s, part.field)
+		if err == nil && rest != "" {
+			*part.acl, err = parseACL(rest)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", part.what, err)
 		}
 	}
 	return d, nil
+}
+
+// partAt is s from the offset that stands at field; empty where that is 0.
+func partAt(s string, field int) (string, error) {
+	off := le32(s, field)
+	if off == 0 {
+		return "", nil
+	}
+	if off < descriptorHeader || uint64(off) >= uint64(len(s)) {
+		return "", fmt.Errorf("offset %d is outside the %d bytes after the header", off, len(s)-descriptorHeader)
+	}
+	return s[off:], nil
 }
 
 func parseACL(s string) (*ACL, error) {
@@ -163,11 +169,17 @@ func (l *ACL) Len() int {
 	return n
 }
 
-// Append appends the binary form to dst. [MS-DTYP] 2.4.5.
+// Append appends the binary form to dst, unless the ACL is too large or an ACE of it has
+// no SID. [MS-DTYP] 2.4.5.
 func (l *ACL) Append(dst []byte) ([]byte, error) {
 	size := l.Len()
 	if size > MaxACL {
 		return dst, fmt.Errorf("ACL would have %d bytes, at most %d fit", size, MaxACL)
+	}
+	for i := range l.ACEs {
+		if l.ACEs[i].SID.IsZero() && !l.ACEs[i].IsOpaque() {
+			return dst, fmt.Errorf("ACE %d has no SID", i)
+		}
 	}
 	dst = append(dst, l.Revision, l.Sbz1)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(size))
@@ -179,11 +191,15 @@ func (l *ACL) Append(dst []byte) ([]byte, error) {
 	return append(dst, l.Slack...), nil
 }
 
-// WithDACL is d with another DACL and every other part as it was.
+// WithDACL is d with another DACL and every other part as it was. With nil it has none,
+// which grants everybody everything and which AD refuses; for an empty one, which grants
+// nobody anything, pass an ACL without ACEs.
 func (d *Descriptor) WithDACL(dacl *ACL) *Descriptor {
 	changed := *d
 	changed.DACL, changed.original = dacl, ""
-	changed.Control |= DACLPresent
+	if dacl != nil {
+		changed.Control |= DACLPresent
+	}
 	return &changed
 }
 
@@ -201,18 +217,26 @@ func (d *Descriptor) Append(dst []byte) ([]byte, error) {
 		return append(dst, d.original...), nil
 	}
 	start := len(dst)
+	control := d.Control | SelfRelative
+	// An ACL whose bit is clear would be read as absent: a DACL as granting everything.
+	if d.SACL != nil {
+		control |= SACLPresent
+	}
+	if d.DACL != nil {
+		control |= DACLPresent
+	}
 	dst = append(dst, d.Revision, d.Sbz1)
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(d.Control|SelfRelative))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(control))
 	dst = append(dst, make([]byte, 16)...)
 	offset := func(field int) {
 		binary.LittleEndian.PutUint32(dst[start+field:], uint32(len(dst)-start))
 	}
 	var err error
-	for _, part := range []struct {
+	for _, part := range [...]struct {
 		field int
 		what  string
 		acl   *ACL
-	}{{12, "SACL", d.SACL}, {16, "DACL", d.DACL}} {
+	}{{saclOffset, "SACL", d.SACL}, {daclOffset, "DACL", d.DACL}} {
 		if part.acl == nil {
 			continue
 		}
@@ -221,10 +245,10 @@ func (d *Descriptor) Append(dst []byte) ([]byte, error) {
 			return dst[:start], fmt.Errorf("%s: %w", part.what, err)
 		}
 	}
-	for _, part := range []struct {
+	for _, part := range [...]struct {
 		field int
 		sid   SID
-	}{{4, d.Owner}, {8, d.Group}} {
+	}{{ownerOffset, d.Owner}, {groupOffset, d.Group}} {
 		if part.sid.IsZero() {
 			continue
 		}

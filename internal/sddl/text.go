@@ -41,7 +41,16 @@ const nullACL = "NO_ACCESS_CONTROL"
 // leaves out whether parts were defaulted, control bits of an absent ACL, the resource
 // manager control byte, revisions and slack. What an ACE has and SDDL has no letters for
 // stands there in hex; see [ACE.Text]. [MS-DTYP] 2.5.1.
-func (d *Descriptor) Text(ctx Aliases) string { return string(d.AppendText(nil, ctx)) }
+func (d *Descriptor) Text(ctx Aliases) string {
+	// Most ACEs in AD have a SID of the domain and one GUID.
+	size := 128
+	for _, acl := range [...]*ACL{d.SACL, d.DACL} {
+		if acl != nil {
+			size += 128 * len(acl.ACEs)
+		}
+	}
+	return string(d.AppendText(make([]byte, 0, size), ctx))
+}
 
 // AppendText appends d in SDDL to dst.
 func (d *Descriptor) AppendText(dst []byte, ctx Aliases) []byte {
