@@ -41,7 +41,8 @@ type Deciding struct {
 	ACE   sddl.ACE
 	Index int       // its place in the DACL that was judged
 	Mask  sddl.Mask // the bits it decided; where the outcome is not certain, those it may have
-	Via   Via       // how the token comes by its SID; NotHeld where it may not
+	Deny  bool      // it decided against
+	Via   Via       // how the token comes by its SID; NotHeld where that is not certain
 }
 
 // Decision is the answer to a check. Granted, Denied and Missing are disjoint and
@@ -184,11 +185,11 @@ func (q *question) standing(a *sddl.ACE) (via Via, possible bool) {
 		}
 	case ownerRights: // [MS-DTYP] 2.4.2.4
 		if sid = q.owner; sid.IsZero() {
-			return NotHeld, false
+			return NotHeld, a.Type.IsDeny()
 		}
 	case creatorOwner, creatorGroup:
-		// Nobody's, but whoever will own an object that does not exist yet may be the
-		// asker: such an entry grants nothing for certain, and may deny.
+		// Where the owner is not known, as of an object that does not exist yet, it may
+		// be the asker: an entry for the owner then grants nothing, but may deny.
 		return NotHeld, q.owner.IsZero() && a.Type.IsDeny()
 	}
 	if via = q.token.Via(sid); via != NotHeld {
@@ -219,36 +220,27 @@ func (q *question) reach(a *sddl.ACE) (over, below, maybe sddl.Mask) {
 			below |= bits // one of all that are asked for
 		}
 	}
-	if m&(q.atRoot|q.atNode) == 0 {
-		return over, below, 0
-	}
-	if !q.treeKnown {
+	root, node := m&q.atRoot, m&q.atNode
+	switch {
+	case root|node == 0:
+	case q.class != nil && g == q.class.GUID:
+		over |= root | node
+	case !q.treeKnown:
 		if q.right.Kind == Attribute && g == q.right.Object {
-			over |= m & q.atNode
+			over |= node
 		} else {
-			maybe |= m & q.atNode
+			maybe |= node
 		}
-		if q.class != nil && g == q.class.GUID {
-			return over | maybe | m&q.atRoot, below, 0
+		maybe |= root
+	default:
+		set, isAttribute := q.class.Attributes[g]
+		if root != 0 && (isAttribute || q.class.hasPropertySet(g)) {
+			below |= root
 		}
-		return over, below, maybe | m&q.atRoot
-	}
-	if g == q.class.GUID {
-		return over | m&(q.atRoot|q.atNode), below, 0
-	}
-	if bits := m & q.atRoot; bits != 0 {
-		if _, ok := q.class.Attributes[g]; ok || q.class.hasPropertySet(g) {
-			below |= bits
-		}
-	}
-	if bits := m & q.atNode; bits != 0 {
-		switch {
-		case g == q.right.Object || g == q.set:
-			over |= bits
-		case q.right.Kind == PropertySet:
-			if set, ok := q.class.Attributes[g]; ok && set == q.right.Object {
-				below |= bits
-			}
+		if g == q.right.Object || g == q.set {
+			over |= node
+		} else if isAttribute && q.right.Kind == PropertySet && set == q.right.Object {
+			below |= node
 		}
 	}
 	return over, below, maybe
@@ -344,15 +336,11 @@ func (q *question) walk(w world) outcome {
 			o.parts |= do.below
 		}
 		if decided != 0 {
-			o.deciding = append(o.deciding, Deciding{ACE: q.dacl[i], Index: i, Mask: decided, Via: do.via})
+			o.deciding = append(o.deciding, Deciding{ACE: q.dacl[i], Index: i, Mask: decided, Deny: do.deny, Via: do.via})
 		}
 	}
-	// Parts may add up to the whole. A deny before does not prevent that, as it does
-	// where the whole is allowed at once: the whole then is what its parts are.
-	if parts := o.parts &^ o.granted & (q.atRoot | q.atNode); parts != 0 && q.treeKnown {
-		if q.mayAddUp(parts, w) {
-			q.addUp(parts, w, &o)
-		}
+	if q.treeKnown {
+		q.addUp(w, &o)
 	}
 	return o
 }
@@ -379,7 +367,7 @@ func (o *outcome) merge(worst outcome, granted, undecided sddl.Mask) {
 		}
 		merged = append(merged, d)
 	}
-	o.granted, o.implicit, o.deciding = granted, worst.implicit, merged
+	o.granted, o.implicit, o.parts, o.deciding = granted, worst.implicit, worst.parts, merged
 	o.denied &^= granted | undecided
 }
 
@@ -401,7 +389,7 @@ func (o *outcome) decision(want, unknown, conditional sddl.Mask) Decision {
 		d.Effect = Unknown
 	case d.Missing == conditional:
 		d.Effect = Conditional
-	case d.Granted != 0 || o.parts&d.Missing != 0:
+	case d.Granted|conditional|o.parts&d.Missing != 0:
 		d.Effect = Partial
 	default:
 		d.Effect = NotGranted

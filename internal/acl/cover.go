@@ -62,57 +62,84 @@ type part struct {
 	need sddl.Mask
 }
 
-// parts cuts a requirement into what entries can grant separately.
-func (r *Requirement) parts() (list [2]part, n int) {
-	want := r.Right.bits()
-	if want == 0 {
-		return list, 0
+// demand is a requirement, taken apart for looking at entries.
+type demand struct {
+	want   sddl.Mask
+	object sddl.GUID
+	set    sddl.GUID // a property set that may stand in for the object
+	class  sddl.GUID
+	list   [2]part
+	n      int
+}
+
+// parts are what entries can grant separately: the target's and that of what is below.
+func (d *demand) parts() []part { return d.list[:d.n] }
+
+// left are the bits that some part still needs.
+func (d *demand) left() sddl.Mask { return d.list[0].need | d.list[1].need }
+
+// demand takes the requirement apart; one that makes no sense has no parts.
+func (r *Requirement) demand(propertySetOf func(sddl.GUID) sddl.GUID) demand {
+	d := demand{want: r.Right.bits(), object: r.Right.Object, class: r.Class}
+	if d.want == 0 {
+		return d
 	}
-	if r.Scope.self() {
-		list[n] = part{onTarget, want}
-		n++
+	if propertySetOf != nil && r.Right.Kind == Attribute {
+		d.set = propertySetOf(d.object)
 	}
-	if r.Scope.below() {
+	d.cut(r.Scope)
+	return d
+}
+
+func (d *demand) cut(scope Scope) {
+	if scope.self() {
+		d.list[d.n] = part{onTarget, d.want}
+		d.n++
+	}
+	if scope.below() {
 		on := onBelow
-		if r.Scope == Children {
+		if scope == Children {
 			on = onChildren
 		}
-		list[n] = part{on, want}
-		n++
+		d.list[d.n] = part{on, d.want}
+		d.n++
 	}
-	return list, n
 }
 
 // Covers says which bits of the requirement the entry grants to the account, judging by
 // its structure alone: an unconditional allow for just this SID, on the whole scope, for
 // what is asked or for more. ObjectInherit means nothing in a directory.
-// propertySetOf says which property set an attribute is in; nil: none is known.
+// propertySetOf says which property set an attribute is in, zero for none; nil: not known.
 func Covers(ace sddl.ACE, account sddl.SID, req Requirement, propertySetOf func(attribute sddl.GUID) sddl.GUID) sddl.Mask {
-	if ace.SID != account || account.IsZero() {
+	d := req.demand(propertySetOf)
+	if ace.SID != account || account.IsZero() || d.n == 0 {
 		return 0
 	}
-	parts, n := req.parts()
-	if n == 0 {
-		return 0
-	}
-	bits := parts[0].need
-	set := setOf(&req, propertySetOf)
-	for _, p := range parts[:n] {
-		bits &= covers(&ace, p.on, &req, set)
+	return d.covers(&ace)
+}
+
+// covers is what an entry grants of all parts, to its SID.
+func (d *demand) covers(a *sddl.ACE) sddl.Mask {
+	bits := d.want
+	for _, p := range d.parts() {
+		bits &= d.coversOn(p.on, a)
 	}
 	return bits
 }
 
-// setOf is the property set that an entry for it may stand in for the required attribute.
-func setOf(req *Requirement, propertySetOf func(sddl.GUID) sddl.GUID) sddl.GUID {
-	if propertySetOf == nil || req.Right.Kind != Attribute {
-		return sddl.GUID{}
+// take takes off what an entry grants; gained is whether that was anything.
+func (d *demand) take(a *sddl.ACE) (gained bool) {
+	for i := range d.parts() {
+		p := &d.list[i]
+		bits := d.coversOn(p.on, a) & p.need
+		p.need &^= bits
+		gained = gained || bits != 0
 	}
-	return propertySetOf(req.Right.Object)
+	return gained
 }
 
-// covers is what an entry grants of a requirement in one place, to its SID.
-func covers(a *sddl.ACE, on reading, req *Requirement, set sddl.GUID) sddl.Mask {
+// coversOn is what an entry grants in one place, to its SID.
+func (d *demand) coversOn(on reading, a *sddl.ACE) sddl.Mask {
 	if a.Type != sddl.Allow && a.Type != sddl.AllowObject {
 		return 0
 	}
@@ -120,30 +147,28 @@ func covers(a *sddl.ACE, on reading, req *Requirement, set sddl.GUID) sddl.Mask 
 	if a.ObjectFlags&^known != 0 {
 		return 0
 	}
-	switch on {
-	case onTarget:
+	if on == onTarget {
 		// An InheritedObjectType plays no role on the object itself. [MS-ADTS] 5.1.3.3.2.
 		if a.Flags.Has(sddl.InheritOnly) {
 			return 0
 		}
-	default:
+	} else {
 		if !a.Flags.Has(sddl.ContainerInherit) || on == onBelow && a.Flags.Has(sddl.NoPropagate) {
 			return 0
 		}
-		if a.HasInheritedObjectType() && (req.Class.IsZero() || a.InheritedObjectType != req.Class) {
+		if a.HasInheritedObjectType() && (d.class.IsZero() || a.InheritedObjectType != d.class) {
 			return 0
 		}
 	}
-	bits := a.Mask.MapGeneric() & req.Right.bits()
-	if !a.HasObjectType() {
-		return bits
-	}
+	bits := a.Mask.MapGeneric() & d.want
 	switch {
+	case !a.HasObjectType():
+		return bits
 	case a.ObjectType.IsZero():
 		return 0
-	case a.ObjectType == req.Right.Object:
+	case a.ObjectType == d.object:
 		return bits
-	case a.ObjectType == set:
+	case a.ObjectType == d.set:
 		return bits & propertyBits
 	}
 	return 0
@@ -165,25 +190,24 @@ func exact(a *sddl.ACE, req *Requirement) bool {
 // Cover says how the DACL grants the requirement to the token: by the account's own
 // entries if they suffice, then with those of its groups, then of well-known SIDs.
 // Owning the object, or an entry for its owner, counts last, and on the object only.
+//
+// An absent DACL grants everything on the target, but nothing below it.
 func Cover(dacl *sddl.ACL, owner sddl.SID, token Token, req Requirement, propertySetOf func(attribute sddl.GUID) sddl.GUID) Coverage {
-	list, n := req.parts()
-	if n == 0 {
+	d := req.demand(propertySetOf)
+	if d.n == 0 {
 		return Coverage{Missing: req.Right.Mask}
 	}
-	parts := list[:n]
 	if dacl == nil {
-		// The target grants everything to everybody; what is below it inherits nothing.
 		if req.Scope == ThisObject {
 			return Coverage{Grant: Implicit}
 		}
-		return Coverage{Grant: Missing, Missing: req.Right.bits()}
+		return Coverage{Grant: Missing, Missing: d.want}
 	}
-	set := setOf(&req, propertySetOf)
 
 	var broader *sddl.ACE
 	for i := range dacl.ACEs {
 		a := &dacl.ACEs[i]
-		if token.Via(a.SID) != Own || !coversAll(a, parts, &req, set) {
+		if a.SID != token.Account || d.covers(a) != d.want {
 			continue
 		}
 		if exact(a, &req) {
@@ -198,75 +222,54 @@ func Cover(dacl *sddl.ACL, owner sddl.SID, token Token, req Requirement, propert
 	}
 
 	var c Coverage
-	take := func(counts func(*sddl.ACE) bool) (done bool) {
-		for i := range dacl.ACEs {
-			a := &dacl.ACEs[i]
-			if !counts(a) {
-				continue
-			}
-			var gained, left sddl.Mask
-			for j := range parts {
-				p := &parts[j]
-				bits := covers(a, p.on, &req, set) & p.need
-				gained |= bits
-				p.need &^= bits
-				left |= p.need
-			}
-			if gained != 0 {
-				c.ACEs = append(c.ACEs, *a)
-			}
-			if left == 0 {
-				return true
-			}
-		}
-		return false
-	}
 	for _, level := range []struct {
 		via   Via
 		grant Grant
 	}{{Own, Split}, {Group, ViaGroup}, {WellKnown, ViaWellKnown}} {
-		if take(func(a *sddl.ACE) bool { return token.Via(a.SID) == level.via }) {
-			c.Grant = level.grant
+		for i := range dacl.ACEs {
+			a := &dacl.ACEs[i]
+			if token.Via(a.SID) != level.via || !d.take(a) {
+				continue
+			}
+			c.ACEs = append(c.ACEs, *a)
+			if d.left() == 0 {
+				c.Grant = level.grant
+				return c
+			}
+		}
+	}
+	if token.Via(owner) != NotHeld {
+		c.ACEs = d.takeOwner(dacl, c.ACEs)
+		if d.left() == 0 {
+			c.Grant = Implicit
 			return c
 		}
 	}
-	if implicit(dacl, owner, &token, parts, &req, set, &c) {
-		c.Grant = Implicit
-		return c
-	}
-
-	for _, p := range parts {
-		c.Missing |= p.need
-	}
-	c.Grant = Missing
+	c.Grant, c.Missing = Missing, d.left()
 	if !token.Complete {
-		missing, found := c.Missing, c.ACEs
-		ownerMay := token.Via(owner) == NotHeld && !owner.IsZero()
-		if take(func(a *sddl.ACE) bool { return token.Via(a.SID) == NotHeld }) ||
-			ownerMay && implicit(dacl, owner, &Token{Account: owner}, parts, &req, set, &c) {
+		for i := range dacl.ACEs {
+			if token.Via(dacl.ACEs[i].SID) == NotHeld {
+				d.take(&dacl.ACEs[i])
+			}
+		}
+		if !owner.IsZero() {
+			d.takeOwner(dacl, nil)
+		}
+		if d.left() == 0 {
 			c.Grant = Unclear
 		}
-		c.Missing, c.ACEs = missing, found
 	}
 	return c
 }
 
-func coversAll(a *sddl.ACE, parts []part, req *Requirement, set sddl.GUID) bool {
-	for _, p := range parts {
-		if p.need&^covers(a, p.on, req, set) != 0 {
-			return false
-		}
+// takeOwner takes off what the owner may do on the target: what entries for OWNER RIGHTS
+// say, or else read and write its DACL. It appends the entries that count to aces.
+// [MS-DTYP] 2.5.3.2, 2.4.2.4.
+func (d *demand) takeOwner(dacl *sddl.ACL, aces []sddl.ACE) []sddl.ACE {
+	if d.list[0].on != onTarget {
+		return aces
 	}
-	return true
-}
-
-// implicit takes off what the owner may do on the object: what entries for OWNER RIGHTS
-// say, or else read and write its DACL. [MS-DTYP] 2.5.3.2, 2.4.2.4.
-func implicit(dacl *sddl.ACL, owner sddl.SID, token *Token, parts []part, req *Requirement, set sddl.GUID, c *Coverage) bool {
-	if token.Via(owner) == NotHeld || parts[0].on != onTarget {
-		return false
-	}
-	p := &parts[0]
+	p := &d.list[0]
 	rights := sddl.ReadControl | sddl.WriteDACL
 	for i := range dacl.ACEs {
 		a := &dacl.ACEs[i]
@@ -274,16 +277,11 @@ func implicit(dacl *sddl.ACL, owner sddl.SID, token *Token, parts []part, req *R
 			continue
 		}
 		rights = 0
-		if bits := covers(a, onTarget, req, set) & p.need; bits != 0 {
+		if bits := d.coversOn(onTarget, a) & p.need; bits != 0 {
 			p.need &^= bits
-			c.ACEs = append(c.ACEs, *a)
+			aces = append(aces, *a)
 		}
 	}
 	p.need &^= rights
-	for _, p := range parts {
-		if p.need != 0 {
-			return false
-		}
-	}
-	return true
+	return aces
 }

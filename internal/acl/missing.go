@@ -17,8 +17,9 @@ type key struct {
 // wanted is one entry to be added.
 type wanted struct {
 	key
-	mask sddl.Mask
-	kind ObjectKind
+	mask  sddl.Mask
+	scope Scope
+	set   sddl.GUID // of the attribute that the object is
 }
 
 // MissingACEs are the fewest entries that give the account, by entries of its own, what
@@ -33,59 +34,55 @@ func MissingACEs(dacl *sddl.ACL, account sddl.SID, reqs []Requirement, propertyS
 		return nil
 	}
 	var list []wanted
-	want := func(req *Requirement, scope Scope, class sddl.GUID, mask sddl.Mask) {
+	want := func(d *demand, scope Scope, class sddl.GUID, mask sddl.Mask) {
 		if mask == 0 {
 			return
 		}
-		k := key{req.Right.Object, class, scope.flags()}
+		k := key{d.object, class, scope.flags()}
 		for i := range list {
 			if w := &list[i]; w.key == k {
 				w.mask |= mask
-				if req.Right.Kind == Attribute {
-					w.kind = Attribute
+				if w.set.IsZero() {
+					w.set = d.set
 				}
 				return
 			}
 		}
-		list = append(list, wanted{k, mask, req.Right.Kind})
+		list = append(list, wanted{k, mask, scope, d.set})
 	}
 	for i := range reqs {
 		req := &reqs[i]
-		parts, n := req.parts()
-		set := setOf(req, propertySetOf)
+		d := req.demand(propertySetOf)
 		for j := range dacl.ACEs {
-			a := &dacl.ACEs[j]
-			if a.SID != account {
-				continue
-			}
-			for k := range parts[:n] {
-				parts[k].need &^= covers(a, parts[k].on, req, set)
+			if dacl.ACEs[j].SID == account {
+				d.take(&dacl.ACEs[j])
 			}
 		}
 		switch {
-		case n == 1 && req.Scope == ThisObject:
-			want(req, ThisObject, sddl.GUID{}, parts[0].need)
-		case n == 1:
-			want(req, req.Scope, req.Class, parts[0].need)
-		case n == 2 && req.Class.IsZero() && parts[0].need != 0 && parts[1].need != 0:
-			want(req, ThisObjectAndDescendants, sddl.GUID{}, parts[0].need|parts[1].need)
-		case n == 2:
-			// An entry for a class that is not InheritOnly would say two things at once:
-			// the object itself gets it whatever its class. Two entries say what is meant.
-			want(req, ThisObject, sddl.GUID{}, parts[0].need)
-			want(req, Descendants, req.Class, parts[1].need)
+		case d.n == 0:
+		case req.Scope == ThisObject:
+			want(&d, ThisObject, sddl.GUID{}, d.list[0].need)
+		case d.n == 1:
+			want(&d, req.Scope, d.class, d.list[0].need)
+		case d.class.IsZero() && d.list[0].need != 0 && d.list[1].need != 0:
+			want(&d, ThisObjectAndDescendants, sddl.GUID{}, d.left())
+		default:
+			// One entry for a class that is not InheritOnly would do, but only because
+			// the target takes it whatever its class. Two entries say what is meant.
+			want(&d, ThisObject, sddl.GUID{}, d.list[0].need)
+			want(&d, Descendants, d.class, d.list[1].need)
 		}
 	}
-	list = subsume(list, propertySetOf)
+	list = subsume(list)
 	aces := make([]sddl.ACE, 0, len(list))
 	for _, w := range list {
-		aces = append(aces, sddl.ObjectACE(sddl.Allow, w.flags, w.mask, w.object, w.class, account))
+		aces = append(aces, w.ace(account))
 	}
 	return aces
 }
 
 // subsume drops entries that the others grant already, the narrowest first.
-func subsume(list []wanted, propertySetOf func(sddl.GUID) sddl.GUID) []wanted {
+func subsume(list []wanted) []wanted {
 	order := make([]int, len(list))
 	for i := range order {
 		order[i] = i
@@ -94,20 +91,15 @@ func subsume(list []wanted, propertySetOf func(sddl.GUID) sddl.GUID) []wanted {
 	dropped := make([]bool, len(list))
 	for _, i := range order {
 		w := &list[i]
-		req := w.requirement()
-		set := setOf(&req, propertySetOf)
-		parts, n := req.parts()
-		var left sddl.Mask
-		for _, p := range parts[:n] {
-			for j := range list {
-				if j != i && !dropped[j] {
-					other := sddl.ObjectACE(sddl.Allow, list[j].flags, list[j].mask, list[j].object, list[j].class, sddl.SID{})
-					p.need &^= covers(&other, p.on, &req, set)
-				}
+		d := demand{want: w.mask, object: w.object, set: w.set, class: w.class}
+		d.cut(w.scope)
+		for j := range list {
+			if other := &list[j]; j != i && !dropped[j] {
+				ace := other.ace(sddl.SID{})
+				d.take(&ace)
 			}
-			left |= p.need
 		}
-		dropped[i] = n > 0 && left == 0
+		dropped[i] = d.left() == 0
 	}
 	kept := list[:0]
 	for i, w := range list {
@@ -116,6 +108,10 @@ func subsume(list []wanted, propertySetOf func(sddl.GUID) sddl.GUID) []wanted {
 		}
 	}
 	return kept
+}
+
+func (w *wanted) ace(sid sddl.SID) sddl.ACE {
+	return sddl.ObjectACE(sddl.Allow, w.flags, w.mask, w.object, w.class, sid)
 }
 
 // breadth orders entries by how much they grant.
@@ -127,22 +123,11 @@ func (w *wanted) breadth() int {
 	if w.class.IsZero() {
 		n += 1 << 7
 	}
-	switch w.flags {
-	case ThisObjectAndDescendants.flags():
+	switch w.scope {
+	case ThisObjectAndDescendants:
 		n += 1 << 6
-	case Descendants.flags():
+	case Descendants:
 		n += 1 << 5
 	}
 	return n
-}
-
-// requirement is what the entry itself asks for.
-func (w *wanted) requirement() Requirement {
-	r := Requirement{Right: Right{w.mask, w.object, w.kind}, Class: w.class}
-	for _, s := range []Scope{ThisObjectAndDescendants, Descendants, Children} {
-		if w.flags == s.flags() {
-			r.Scope = s
-		}
-	}
-	return r
 }

@@ -1,12 +1,33 @@
 package acl
 
-import "github.com/gmsactl/gmsactl/internal/sddl"
+import (
+	"slices"
 
-// mayAddUp says whether some of the bits could be allowed on every part: whether every
-// attribute below the node asked for is reached by an allow entry. It is a quick no in
-// nearly every case.
-func (q *question) mayAddUp(bits sddl.Mask, w world) bool {
-	reached := make(map[sddl.GUID]sddl.Mask, 16)
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
+
+// addUp adds to the outcome the bits that a node has because all of its parts have
+// them. A deny met before does not prevent that. [MS-ADTS] 5.1.3.3.3.
+func (q *question) addUp(w world, o *outcome) {
+	for _, place := range []struct {
+		bits sddl.Mask
+		node sddl.GUID
+		set  sddl.GUID // the property set the node is; zero: the root
+	}{
+		{q.atRoot, q.class.GUID, sddl.GUID{}},
+		{q.atNode, q.right.Object, q.right.Object},
+	} {
+		bits := place.bits & o.parts &^ o.granted
+		if bits != 0 && q.mayAddUp(bits, place.set, w) {
+			q.walkTree(bits, place.node, w, o)
+		}
+	}
+}
+
+// mayAddUp says whether every attribute, or every one of the set, is reached by an entry
+// that allows some of the bits. Nearly always it is a quick no, and saves the tree.
+func (q *question) mayAddUp(bits sddl.Mask, within sddl.GUID, w world) bool {
+	parts := make(map[sddl.GUID]sddl.Mask, 16)
 	var everywhere sddl.Mask
 	for i := range q.dacl {
 		do, acts, _ := q.act(i, w)
@@ -15,78 +36,65 @@ func (q *question) mayAddUp(bits sddl.Mask, w world) bool {
 		}
 		everywhere |= do.over
 		if do.below != 0 {
-			reached[q.dacl[i].ObjectType] |= do.below
+			parts[q.dacl[i].ObjectType] |= do.below
 		}
 	}
-	everywhere &= bits
-	rest := bits
 	for attribute, set := range q.class.Attributes {
-		if q.right.Kind == PropertySet && set != q.right.Object {
-			// Bits of the root are not asked for at the property set: they need every attribute.
-			if rest&q.atRoot == 0 {
-				continue
-			}
-			rest &= everywhere | reached[attribute] | reached[set] | q.atNode
-		} else {
-			rest &= everywhere | reached[attribute] | reached[set]
+		if !within.IsZero() && set != within {
+			continue
 		}
-		if rest == 0 {
+		if bits &= everywhere | parts[attribute] | parts[set]; bits == 0 {
 			return false
 		}
 	}
-	return rest != 0
+	return true
 }
 
-// addUp walks the DACL over the whole object tree of the class and adds to the outcome
-// the bits that the node asked for has because all of its parts have them.
-// [MS-ADTS] 5.1.3.3.3, one bit at a time as servers do: the text compares whole masks.
-func (q *question) addUp(bits sddl.Mask, w world, o *outcome) {
+// walkTree walks the DACL over the whole object tree of the class, for the bits at one
+// node. The text compares whole masks of siblings; this goes bit by bit, as if each were
+// asked for alone. [MS-ADTS] 5.1.3.3.3.
+func (q *question) walkTree(bits sddl.Mask, place sddl.GUID, w world, o *outcome) {
 	t := newTree(q.class)
-	for place, asked := range map[sddl.GUID]sddl.Mask{q.class.GUID: bits & q.atRoot, q.right.Object: bits & q.atNode} {
-		at, ok := t.index[place]
-		if asked == 0 || !ok {
+	at := &t.nodes[t.index[place]]
+	for i := range q.dacl {
+		do, acts, _ := q.act(i, w)
+		if !acts {
 			continue
 		}
-		t.reset()
-		for i := range q.dacl {
-			do, acts, _ := q.act(i, w)
-			if !acts {
-				continue
-			}
-			before := t.nodes[at].grant
-			v := 0
-			if a := &q.dacl[i]; !a.IsOpaque() && a.HasObjectType() && !a.ObjectType.IsZero() {
+		v, m := 0, bits
+		if a := &q.dacl[i]; !a.IsOpaque() {
+			m &= a.Mask.MapGeneric()
+			if a.HasObjectType() && !a.ObjectType.IsZero() {
+				var ok bool
 				if v, ok = t.index[a.ObjectType]; !ok {
 					continue
 				}
 			}
-			m := q.dacl[i].Mask.MapGeneric() & asked
-			if q.dacl[i].IsOpaque() {
-				m = asked
-			}
-			if do.deny {
-				t.deny(v, m)
-			} else {
-				t.allow(v, m)
-			}
-			if more := t.nodes[at].grant &^ before &^ o.granted; more != 0 {
-				o.granted |= more
-				o.deciding = append(o.deciding, Deciding{ACE: q.dacl[i], Index: i, Mask: more, Via: do.via})
-			}
+		}
+		before := at.grant | o.granted
+		if do.deny {
+			t.deny(v, m)
+		} else {
+			t.allow(v, m)
+		}
+		if more := at.grant &^ before; more != 0 {
+			o.granted |= more
+			o.deciding = append(o.deciding, Deciding{ACE: q.dacl[i], Index: i, Mask: more, Via: do.via})
 		}
 	}
-	// What the parts add up to was not decided by the deny that the first walk met.
+	// What the parts add up to was not decided by the deny met first.
+	o.denied &^= o.granted
 	kept := o.deciding[:0]
 	for _, d := range o.deciding {
-		if d.ACE.Type.IsDeny() || d.ACE.IsOpaque() && !w.unseen {
-			if d.Mask &^= o.granted; d.Mask == 0 {
+		if d.Deny {
+			if d.Mask &= o.denied; d.Mask == 0 {
 				continue
 			}
 		}
 		kept = append(kept, d)
 	}
+	slices.SortStableFunc(kept, func(a, b Deciding) int { return a.Index - b.Index })
 	o.deciding = kept
-	o.denied &^= o.granted
 }
 
 // tree is the object tree of a class: the class, its property sets, their attributes.
@@ -130,21 +138,14 @@ func newTree(c *Class) *tree {
 	return t
 }
 
-func (t *tree) reset() {
-	for i := range t.nodes {
-		t.nodes[i].grant, t.nodes[i].deny = 0, 0
-	}
-}
-
 // allow grants on a node and below, then on each parent all of whose children have it.
 func (t *tree) allow(v int, m sddl.Mask) {
 	t.down(v, func(n *node) { n.grant |= m &^ n.deny })
 	for p := t.nodes[v].parent; p >= 0; p = t.nodes[p].parent {
-		common := m
 		for _, child := range t.nodes[p].children {
-			common &= t.nodes[child].grant
+			m &= t.nodes[child].grant
 		}
-		t.nodes[p].grant |= common
+		t.nodes[p].grant |= m
 	}
 }
 
