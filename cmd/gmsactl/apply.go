@@ -1,0 +1,284 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/ldapx"
+	"github.com/gmsactl/gmsactl/internal/plan"
+	"github.com/gmsactl/gmsactl/internal/policy"
+	"github.com/gmsactl/gmsactl/internal/report"
+)
+
+// writing is what the commands that write have in common.
+type writing struct {
+	yes    bool
+	backup string
+}
+
+func (w *writing) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&w.yes, "yes", false, "write without asking")
+	flags.StringVar(&w.backup, "backup", "", "new `file` to save the descriptors in as they were (default: a name with the time, here)")
+}
+
+// errNoTerminal is the refusal to write unasked.
+var errNoTerminal = errors.New("there is no terminal to ask on, and --yes is not given, so nothing was written")
+
+// check refuses before anything is dialed.
+func (w *writing) check(a *app) error {
+	if w.yes {
+		return nil
+	}
+	if f, ok := a.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return errNoTerminal
+	}
+	return nil
+}
+
+func newApply(a *app) *cobra.Command {
+	var j judging
+	var w writing
+	var account string
+	cmd := &cobra.Command{
+		Use:   "apply [PLAN]",
+		Short: "Write what a plan shows, and read it back",
+		Long: `Apply writes a plan: the file that plan saved or, without one, a plan made now for
+--account. It shows the plan and asks, refuses descriptors that have changed since,
+saves a backup for rollback, writes the DACL and nothing else of each descriptor,
+reads it back from the same domain controller and judges it again.
+
+The exit code is 0 where all was done and every rule passes now, 3 where a rule still
+does not, 4 where only a part was written or what was written could not be verified.`,
+		Example: `  gmsactl apply plan.json --dc dc1.corp.example --user admin
+  gmsactl apply --account 'provAgentgMSA$' --target OU=Sync,DC=corp,DC=example --dc dc1.corp.example`,
+		Args: args("[PLAN]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.applyNow(cmd.Context(), account, &j, &w)
+			}
+			for _, name := range []string{"account", "policy", "target", "accept"} {
+				if cmd.Flags().Changed(name) {
+					return fmt.Errorf("--%s and a plan contradict each other: the plan says it already", name)
+				}
+			}
+			return a.applyFile(cmd.Context(), args[0], &w)
+		},
+	}
+	j.register(cmd)
+	w.register(cmd)
+	cmd.Flags().StringVar(&account, "account", "", "`account` to plan for, where no plan is given")
+	return cmd
+}
+
+// applyNow plans, shows, asks and applies.
+func (a *app) applyNow(ctx context.Context, account string, j *judging, w *writing) error {
+	if account == "" {
+		return errors.New("neither a plan nor --account is given")
+	}
+	policies, accept, err := j.load()
+	if err != nil {
+		return err
+	}
+	if err := w.check(a); err != nil {
+		return err
+	}
+	s, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	snapshot, err := audit.Load(ctx, s, account, j.targets)
+	if err != nil {
+		return err
+	}
+	p, err := plan.Build(snapshot, policies, accept)
+	if err != nil {
+		return err
+	}
+	a.sign(p)
+	return a.carryOut(ctx, s, p, w, func(ctx context.Context) (*audit.Report, error) {
+		again, err := snapshot.Reload(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		return audit.Evaluate(again, policies, accept)
+	})
+}
+
+// applyFile applies a plan that was saved.
+func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
+	if err := w.check(a); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p, err := plan.Read(bufio.NewReader(f))
+	if err != nil {
+		return fmt.Errorf("read plan %s: %w", path, err)
+	}
+	var policies []*policy.Policy
+	for _, saved := range p.Policies {
+		pol, err := policy.Parse(saved.Name, []byte(saved.YAML))
+		if err != nil {
+			return fmt.Errorf("read plan %s: %w", path, err)
+		}
+		policies = append(policies, pol)
+	}
+	s, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return a.carryOut(ctx, s, p, w, func(ctx context.Context) (*audit.Report, error) {
+		var targets []string
+		for _, c := range p.Changes {
+			targets = append(targets, c.DN)
+		}
+		again, err := audit.Load(ctx, s, p.Account.SID, targets)
+		if err != nil {
+			return nil, err
+		}
+		return audit.Evaluate(again, policies, p.Accept)
+	})
+}
+
+// applied is the answer of apply and rollback.
+type applied struct {
+	Format int           `json:"format"`
+	Kind   string        `json:"kind"` // ApplyReport
+	Plan   *plan.Plan    `json:"plan"`
+	Result *plan.Result  `json:"result"`
+	Audit  *audit.Report `json:"audit,omitempty"` // judged again after the write
+}
+
+// carryOut shows a plan, asks, applies it and judges again; judge is nil where there is
+// nothing to judge by.
+func (a *app) carryOut(ctx context.Context, s *ldapx.Session, p *plan.Plan, w *writing, judge func(context.Context) (*audit.Report, error)) error {
+	if a.output == "text" {
+		if err := report.Plan(a.stdout, p, a.style()); err != nil {
+			return err
+		}
+	}
+	answer := &applied{Format: 1, Kind: "ApplyReport", Plan: p, Result: &plan.Result{Outcomes: []plan.Outcome{}}}
+	if !p.Pending() {
+		if a.output == "json" {
+			if err := report.JSON(a.stdout, answer); err != nil {
+				return err
+			}
+		}
+		return findings(p.Empty())
+	}
+	if !w.yes {
+		if err := a.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	var failed error
+	answer.Result, failed = plan.Apply(ctx, s, p, func(b *plan.Backup) (string, error) {
+		path := w.backup
+		if path == "" {
+			path = fmt.Sprintf("gmsactl-backup-%s-%s.json", p.Domain.DNS, time.Now().UTC().Format("20060102T150405.000Z"))
+		}
+		return path, b.Save(path)
+	})
+	if failed == nil && judge != nil {
+		answer.Audit, failed = judge(ctx)
+	}
+	if err := a.showApplied(answer); err != nil {
+		return err
+	}
+	switch {
+	case failed != nil && answer.Result.Touched():
+		return &outcome{exitPartly, &partlyError{failed, answer.Result.Backup}}
+	case failed != nil:
+		return failed
+	case answer.Audit == nil:
+		return nil
+	}
+	if rule := unmended(p, answer.Audit); rule != "" {
+		return &outcome{exitPartly, &partlyError{fmt.Errorf("rule %s still does not pass after it was granted", rule), answer.Result.Backup}}
+	}
+	return findings(answer.Audit.Clean() && len(p.Blocked) == 0)
+}
+
+// unmended is a rule that the plan was to make pass, and which does not.
+func unmended(p *plan.Plan, r *audit.Report) string {
+	for _, c := range p.Changes {
+		for _, t := range r.Targets {
+			for _, row := range t.Rows {
+				for _, rule := range c.Rules {
+					if t.DN == c.DN && row.Rule == rule && !row.Pass {
+						return rule + " on " + t.DN
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// partlyError says that something was written and not all is as it should be.
+type partlyError struct {
+	err    error
+	backup string
+}
+
+func (e *partlyError) Error() string {
+	return fmt.Sprintf("applied in part, or not verified: %v", e.err)
+}
+func (e *partlyError) Unwrap() error { return e.err }
+
+func (a *app) showApplied(answer *applied) error {
+	return a.show(answer, func() error {
+		fmt.Fprintln(a.stdout)
+		if err := report.Outcome(a.stdout, answer.Result, a.style()); err != nil {
+			return err
+		}
+		if answer.Audit == nil {
+			return nil
+		}
+		s := answer.Audit.Summary
+		_, err := fmt.Fprintf(a.stdout, "Judged again: %d of %d pass, %d fail, %d unknown, %d not applicable\n", s.Pass, s.Rows, s.Fail, s.Unknown, s.NotApplicable)
+		return err
+	})
+}
+
+// errDeclined is the answer no.
+var errDeclined = errors.New("not confirmed, so nothing was written")
+
+// confirm asks on the terminal; only yes is yes.
+func (a *app) confirm(ctx context.Context) error {
+	fmt.Fprint(a.stderr, "Write this to the directory? Only yes is yes: ")
+	type read struct {
+		line string
+		err  error
+	}
+	answer := make(chan read, 1)
+	go func() {
+		line, err := bufio.NewReader(a.stdin).ReadString('\n')
+		answer <- read{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.stderr)
+		return ctx.Err()
+	case got := <-answer:
+		if got.err != nil || strings.TrimSpace(got.line) != "yes" {
+			return errDeclined
+		}
+		return nil
+	}
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gmsactl/gmsactl/internal/demo"
+	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/ldapx"
+)
+
+// connection is where the directory is, and who asks.
+type connection struct {
+	dc            string
+	domain        string
+	user          string
+	keytab        string
+	ccache        string
+	passwordFile  string
+	passwordStdin bool
+	timeout       time.Duration
+	from          string
+
+	set map[string]bool // flags that were given on the command line
+}
+
+func (c *connection) register(flags *pflag.FlagSet) {
+	flags.StringVar(&c.dc, "dc", "", "domain controller, by its DNS `name`")
+	flags.StringVar(&c.domain, "domain", "", "DNS `name` of the domain (default: the DC's name without its first label)")
+	flags.StringVar(&c.user, "user", "", "`account` to bind as: sAMAccountName, DOMAIN\\name or UPN")
+	flags.StringVar(&c.keytab, "keytab", "", "`file` with the key of the account")
+	flags.StringVar(&c.ccache, "ccache", "", "Kerberos credential cache `file` (default: KRB5CCNAME)")
+	flags.StringVar(&c.passwordFile, "password-file", "", "`file` whose first line is the password")
+	flags.BoolVar(&c.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+	flags.DurationVar(&c.timeout, "timeout", time.Minute, "`time` that one request may take")
+	flags.StringVar(&c.from, "from", "", "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
+}
+
+// passwordVariable holds a password where neither a file nor standard input can.
+const passwordVariable = envPrefix + "PASSWORD"
+
+// check finds contradictions before anything is dialed.
+func (c *connection) check() error {
+	var sources []string
+	for _, s := range []struct {
+		given bool
+		name  string
+	}{{c.keytab != "", "--keytab"}, {c.ccache != "", "--ccache"}, {c.passwordFile != "", "--password-file"}, {c.passwordStdin, "--password-stdin"}} {
+		if s.given {
+			sources = append(sources, s.name)
+		}
+	}
+	switch {
+	case len(sources) > 1:
+		return fmt.Errorf("%s: give one credential, not several", strings.Join(sources, " and "))
+	case c.timeout <= 0:
+		return errors.New("--timeout must be more than nothing")
+	case c.dc == "":
+		return errNoDC
+	case c.user == "" && (c.keytab != "" || c.passwordFile != "" || c.passwordStdin):
+		return fmt.Errorf("%s needs --user", sources[0])
+	}
+	return nil
+}
+
+var errNoDC = errors.New("no domain controller is named")
+
+// reader is a capture or a session, and how to be done with it.
+func (a *app) reader(ctx context.Context) (directory.Reader, func(), error) {
+	if a.connect.from != "" {
+		c, err := openCapture(a.connect.from)
+		return c, func() {}, err
+	}
+	s, err := a.session(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, func() { _ = s.Close() }, nil
+}
+
+// openCapture reads a capture file, compressed or not; demo is the one inside the binary.
+func openCapture(path string) (*directory.Capture, error) {
+	if path == "demo" {
+		c, err := demo.Capture()
+		if err != nil {
+			return nil, fmt.Errorf("read the demo capture: %w", err)
+		}
+		return c, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, fmt.Errorf("read capture %s: %w", path, err)
+		}
+	}
+	c, err := directory.ReadCapture(r)
+	if err != nil {
+		return nil, &captureError{path, err}
+	}
+	return c, nil
+}
+
+// captureError is a capture that cannot be used.
+type captureError struct {
+	path string
+	err  error
+}
+
+func (e *captureError) Error() string { return fmt.Sprintf("read capture %s: %v", e.path, e.err) }
+func (e *captureError) Unwrap() error { return e.err }
+
+// session binds to the domain controller.
+func (a *app) session(ctx context.Context) (*ldapx.Session, error) {
+	c := &a.connect
+	if c.from != "" {
+		return nil, errors.New("--from is a capture, which cannot be written to")
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	config := ldapx.Config{
+		DC: c.dc, Realm: strings.ToUpper(c.domain), User: c.user,
+		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout,
+	}
+	if c.keytab == "" && c.ccache == "" {
+		if c.user == "" {
+			config.CCache = os.Getenv("KRB5CCNAME")
+			if config.CCache == "" {
+				config.CCache = fmt.Sprintf("FILE:/tmp/krb5cc_%d", os.Getuid())
+			}
+		} else {
+			config.Password = a.password
+		}
+	}
+	return ldapx.Dial(ctx, config)
+}

@@ -1,0 +1,92 @@
+// Command gmsactl audits the Active Directory permissions of a service account and
+// writes what is missing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// The exit codes, a contract: gmsactl help exit-codes. 2 stays unused, for that is what
+// a Go program that panics exits with.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitFindings    = 3
+	exitPartly      = 4
+	exitMutualAuth  = 5
+	exitInterrupted = 130
+)
+
+func main() {
+	forbidCoreFiles()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program but for the process around it.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return a.finish(ctx, err)
+}
+
+// outcome is an error whose exit code is not 1. Without a cause it says nothing: what
+// there is to say has been said.
+type outcome struct {
+	code  int
+	cause error
+}
+
+func (o *outcome) Error() string {
+	if o.cause == nil {
+		return fmt.Sprintf("exit code %d", o.code)
+	}
+	return o.cause.Error()
+}
+
+func (o *outcome) Unwrap() error { return o.cause }
+
+// findings is how a command ends that has done its work and found something.
+func findings(clean bool) error {
+	if clean {
+		return nil
+	}
+	return &outcome{code: exitFindings}
+}
+
+// finish says what went wrong, if anything did, and turns it into an exit code.
+func (a *app) finish(ctx context.Context, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitError
+	end := (*outcome)(nil)
+	switch {
+	case errors.As(err, &end):
+		code = end.code
+		if end.cause == nil {
+			return code
+		}
+	case isMutualAuth(err):
+		code = exitMutualAuth
+	case ctx.Err() != nil:
+		code, err = exitInterrupted, errors.New("interrupted")
+	}
+	fmt.Fprintf(a.stderr, "gmsactl: error: %v\n", err)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(a.stderr, "gmsactl: hint: %s\n", hint)
+	}
+	return code
+}

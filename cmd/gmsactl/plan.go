@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/plan"
+	"github.com/gmsactl/gmsactl/internal/report"
+)
+
+func newPlan(a *app) *cobra.Command {
+	var j judging
+	var out string
+	cmd := &cobra.Command{
+		Use:   "plan ACCOUNT",
+		Short: "Show the fewest entries that make every rule pass",
+		Long: `Plan shows which access control entries would make every rule of the policies pass,
+and writes nothing. With --out it saves the plan for apply: the file pins the domain
+and a digest of every descriptor, so that apply refuses where either has changed.
+The file holds descriptors; only its owner may read it.
+
+The exit code is 0 where nothing is to be written, 3 where something is.`,
+		Example: `  gmsactl plan 'provAgentgMSA$' --dc dc1.corp.example --user admin --out plan.json
+  gmsactl apply plan.json --dc dc1.corp.example --user admin`,
+		Args: args("ACCOUNT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.plan(cmd.Context(), args[0], &j, out)
+		},
+	}
+	j.register(cmd)
+	cmd.Flags().StringVar(&out, "out", "", "new `file` to save the plan in")
+	return cmd
+}
+
+func (a *app) plan(ctx context.Context, account string, j *judging, out string) error {
+	policies, accept, err := j.load()
+	if err != nil {
+		return err
+	}
+	r, done, err := a.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	snapshot, err := audit.Load(ctx, r, account, j.targets)
+	if err != nil {
+		return err
+	}
+	p, err := plan.Build(snapshot, policies, accept)
+	if err != nil {
+		return err
+	}
+	a.sign(p)
+	if out != "" {
+		var text bytes.Buffer
+		if err := p.Write(&text); err != nil {
+			return err
+		}
+		if err := plan.WriteNew(out, text.Bytes()); err != nil {
+			return fmt.Errorf("save the plan: %w", err)
+		}
+	}
+	if err := a.show(p, func() error { return report.Plan(a.stdout, p, a.style()) }); err != nil {
+		return err
+	}
+	return findings(p.Empty())
+}
+
+// sign says when and by what a plan was made.
+func (a *app) sign(p *plan.Plan) {
+	p.Created = time.Now().UTC().Truncate(time.Second)
+	p.Tool = "gmsactl " + version
+}

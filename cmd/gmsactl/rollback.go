@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gmsactl/gmsactl/internal/plan"
+)
+
+func newRollback(a *app) *cobra.Command {
+	var w writing
+	cmd := &cobra.Command{
+		Use:   "rollback BACKUP",
+		Short: "Put back what apply saved",
+		Long: `Rollback puts the explicit entries back that apply saved before it wrote, byte for
+byte. It is a plan like any other: shown, confirmed, with a backup of its own, read
+back. It refuses an object whose permissions are not as apply left them.`,
+		Example: `  gmsactl rollback gmsactl-backup-corp.example-20260102T030405.000Z.json --dc dc1.corp.example`,
+		Args:    args("BACKUP"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.rollback(cmd.Context(), args[0], &w)
+		},
+	}
+	w.register(cmd)
+	return cmd
+}
+
+func (a *app) rollback(ctx context.Context, path string, w *writing) error {
+	if err := w.check(a); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b, err := plan.ReadBackup(bufio.NewReader(f))
+	if err != nil {
+		return fmt.Errorf("read backup %s: %w", path, err)
+	}
+	s, err := a.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	p, err := b.Undo(ctx, s)
+	if err != nil {
+		return err
+	}
+	a.sign(p)
+	return a.carryOut(ctx, s, p, w, nil)
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/gmsactl/gmsactl/internal/report"
+)
+
+// version is set by the linker: make build.
+var version = "devel"
+
+// app is what every command shares: the streams, and the flags of the root.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	output  string
+	connect connection
+}
+
+const envPrefix = "GMSACTL_"
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gmsactl",
+		Short: "Audit and grant the Active Directory permissions of a service account",
+		Long: `gmsactl answers three questions about a service account in Active Directory, and
+fixes what is wrong: has it the rights it needs, has it only those, and is the
+forest ready for it? Its first use is a custom gMSA for Microsoft Entra Cloud Sync.
+
+Every flag has an environment variable: --password-file is GMSACTL_PASSWORD_FILE.
+A flag beats the environment.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			if a.output != "text" && a.output != "json" {
+				return fmt.Errorf("--output %q: want text or json", a.output)
+			}
+			return nil
+		},
+	}
+	root.SetVersionTemplate("gmsactl {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.output, "output", "o", "text", "`form` of the answer: text or json")
+	a.connect.register(flags)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err, cmd.CommandPath()}
+	})
+	root.AddCommand(
+		newAudit(a), newPlan(a), newApply(a), newRollback(a), newSchema(a), newCollect(a), newPolicy(a),
+		newVersion(a), newExitCodes(a),
+	)
+	return root
+}
+
+// usageError is a command line that was not understood.
+type usageError struct {
+	err     error
+	command string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// args checks the number of arguments and names them in what it complains about.
+func args(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, got []string) error {
+		least := 0
+		for _, name := range names {
+			if !strings.HasPrefix(name, "[") {
+				least++
+			}
+		}
+		switch {
+		case len(got) < least:
+			return &usageError{fmt.Errorf("%s is missing", names[len(got)]), cmd.CommandPath()}
+		case len(got) > len(names):
+			return &usageError{fmt.Errorf("%q is one argument too many", got[len(names)]), cmd.CommandPath()}
+		}
+		return nil
+	}
+}
+
+// fromEnvironment gives flags that were not set the value of their variable. A list is
+// separated by line ends, for DNs have commas.
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || f.Name == "version" || f.Name == "yes" {
+			return
+		}
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || value == "" {
+			return
+		}
+		values := []string{value}
+		if f.Value.Type() == "stringArray" {
+			values = strings.Split(value, "\n")
+		}
+		for _, v := range values {
+			if err := f.Value.Set(v); err != nil {
+				errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, err))
+			}
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// style is how text is marked on standard output.
+func (a *app) style() report.Style {
+	f, ok := a.stdout.(*os.File)
+	return report.Style{Color: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// show writes an answer in the form that was asked for.
+func (a *app) show(v any, text func() error) error {
+	if a.output == "json" {
+		return report.JSON(a.stdout, v)
+	}
+	return text()
+}
+
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "gmsactl: warning: "+format+"\n", args...)
+}
+
+func newVersion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  args(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(a.stdout, "gmsactl %s\n", version)
+			return err
+		},
+	}
+}
+
+// newExitCodes is a help topic: a command without a run.
+func newExitCodes(*app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the exit codes mean",
+		Long: `0    clean, or done
+1    an error or misuse; nothing was written
+3    findings, or changes pending
+4    partly applied, or applied and not verified
+5    the server failed mutual authentication
+130  interrupted before anything was written`,
+	}
+}

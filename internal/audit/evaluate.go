@@ -1,0 +1,328 @@
+package audit
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/gmsactl/gmsactl/internal/acl"
+	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/policy"
+	"github.com/gmsactl/gmsactl/internal/sddl"
+	"github.com/gmsactl/gmsactl/internal/words"
+)
+
+// Evaluate judges a snapshot by policies. Errors are about the policies: a name that the
+// schema lacks.
+func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, error) {
+	j, err := NewJudge(s, policies, accept)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{
+		Format: 1, Kind: "AuditReport", Accept: accept,
+		Domain:  Domain{DNS: s.Domain.DNS, DN: s.Domain.DN, SID: s.Domain.SID.String(), DC: s.Domain.Host},
+		Account: describeAccount(s),
+	}
+	for _, p := range policies {
+		sum := sha256.Sum256(p.Text)
+		r.Policies = append(r.Policies, Policy{Name: p.Name, Title: p.Title, Source: p.Source, SHA256: hex.EncodeToString(sum[:]), Notes: p.Notes})
+	}
+	for _, t := range s.Targets {
+		target := Target{DN: t.DN, Unreadable: t.Unreadable}
+		if c := s.Schema.StructuralClass(t.Classes); c != nil {
+			target.Class = c.Name
+		}
+		for _, req := range j.Requirements {
+			target.Rows = append(target.Rows, j.Row(t, req))
+		}
+		r.Targets = append(r.Targets, target)
+		for _, row := range target.Rows {
+			r.Summary.add(row)
+		}
+	}
+	if !s.Account.IsGMSA() {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s is not a group managed service account.", s.Domain.Qualified(s.Account.Name)))
+	}
+	if s.Account.Unseen != "" {
+		r.Notes = append(r.Notes, fmt.Sprintf("Not readable: %s; what depends on it is unknown.", s.Account.Unseen))
+	}
+	r.Notes = append(r.Notes, "Effect is judged on each target and on new objects below it; objects below that block inheritance, or that AdminSDHolder protects, were not read.")
+	return r, nil
+}
+
+func (c *Summary) add(row Row) {
+	c.Rows++
+	switch {
+	case row.Pass:
+		c.Pass++
+	case row.Grant == NotApplicable:
+		c.NotApplicable++
+	case row.Grant == acl.Unclear.String() || row.Effect == acl.Unknown.String():
+		c.Unknown++
+	default:
+		c.Fail++
+	}
+}
+
+func describeAccount(s *Snapshot) Account {
+	a := Account{
+		Name: s.Domain.Qualified(s.Account.Name), DN: s.Account.DN, SID: s.Account.SID.String(),
+		GMSA: s.Account.IsGMSA(), Unseen: s.Account.Unseen, Groups: []Group{},
+	}
+	names := Names(s)
+	for _, list := range []struct {
+		sids []sddl.SID
+		via  string
+	}{{s.Account.Groups, "group"}, {s.Account.WellKnown, "well-known"}} {
+		for _, sid := range list.sids {
+			a.Groups = append(a.Groups, Group{SID: sid.String(), Name: names.SID(sid), Via: list.via})
+		}
+	}
+	return a
+}
+
+// Names are the names that a snapshot has for GUIDs and SIDs.
+func Names(s *Snapshot) words.Names {
+	return words.Names{
+		GUID: s.Schema.NameOf,
+		SID: func(sid sddl.SID) string {
+			if name := s.Account.Names[sid]; name != "" {
+				return name
+			}
+			if name := words.DomainSID(sid, s.Domain.SID); name != "" {
+				return name
+			}
+			return words.WellKnownSID(sid)
+		},
+	}
+}
+
+// Judge judges single rows; what they share is worked out once.
+type Judge struct {
+	Requirements []Requirement
+
+	s       *Snapshot
+	accept  Accept
+	token   acl.Token
+	names   words.Names
+	classes map[string]*acl.Class
+	faults  map[string]string // classes that cannot be judged, and why
+}
+
+// Requirement is a rule of a policy, resolved.
+type Requirement struct {
+	Policy string
+	policy.Requirement
+}
+
+// NewJudge resolves the policies against the snapshot's schema.
+func NewJudge(s *Snapshot, policies []*policy.Policy, accept Accept) (*Judge, error) {
+	j := &Judge{s: s, accept: accept, names: Names(s), classes: map[string]*acl.Class{}, faults: map[string]string{}}
+	for _, p := range policies {
+		reqs, err := p.Resolve(s.Schema)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range reqs {
+			j.Requirements = append(j.Requirements, Requirement{p.Name, r})
+		}
+	}
+	j.token = acl.Token{Account: s.Account.SID, SIDs: map[sddl.SID]acl.Via{}, Complete: s.Account.Unseen == ""}
+	for _, sid := range s.Account.WellKnown {
+		j.token.SIDs[sid] = acl.WellKnown
+	}
+	for _, sid := range s.Account.Groups {
+		j.token.SIDs[sid] = acl.Group
+	}
+	j.token.SIDs[s.Account.SID] = acl.Own
+	return j, nil
+}
+
+// Row judges one requirement on one target.
+func (j *Judge) Row(t *directory.Target, req Requirement) Row {
+	row := Row{
+		Policy: req.Policy, Rule: req.Rule.ID, Access: req.Rule.Access(), AppliesTo: req.Rule.AppliesTo(), Source: req.Rule.Source,
+		Grant: acl.Unclear.String(), Effect: acl.Unknown.String(),
+	}
+	if req.NotApplicable != "" {
+		row.Grant, row.Effect, row.Why = NotApplicable, NotApplicable, req.NotApplicable
+		return row
+	}
+	if t.Descriptor == nil {
+		row.Why = t.Unreadable
+		return row
+	}
+	d := t.Descriptor
+	cover := acl.Cover(d.DACL, d.Owner, j.token, req.Requirement.Requirement, j.s.Schema.PropertySetOf)
+	row.Grant = cover.Grant.String()
+	row.Missing = cover.Missing.String()
+	row.Grants = j.aces(cover.ACEs)
+
+	self, fault := j.class(j.s.Schema.StructuralClass(t.Classes))
+	below, fault2 := j.classesBelow(d.DACL, req)
+	if fault += fault2; fault != "" {
+		row.Why = fault
+		return row
+	}
+	judged := acl.Judge(acl.Target{DACL: d.DACL, Owner: d.Owner, SID: t.SID, Class: self}, j.token, req.Requirement.Requirement, below)
+	row.Effect = judged.Effect.String()
+	row.Decides = j.against(judged)
+	row.Pass = judged.Effect == acl.Granted && j.accept.passes(cover.Grant)
+	if !row.Pass {
+		row.Why = j.why(cover, judged)
+	}
+	return row
+}
+
+// classesBelow are the classes that a requirement on descendants is tried with.
+func (j *Judge) classesBelow(dacl *sddl.ACL, req Requirement) ([]*acl.Class, string) {
+	schema := j.s.Schema
+	var list []*directory.Class
+	switch {
+	case req.Scope == acl.ThisObject:
+		return nil, ""
+	case !req.Class.IsZero():
+		list = append(list, schema.Class(schema.NameOf(req.Class)))
+	case req.Right.Kind == acl.ChildClass:
+		for _, c := range schema.Superiors(schema.NameOf(req.Right.Object)) {
+			// The head of a naming context inherits nothing: it is never a descendant. [MS-ADTS] 6.1.3.
+			if !strings.EqualFold(c.Name, "domainDNS") {
+				list = append(list, c)
+			}
+		}
+	default:
+		// What is inherited differs between classes only where an entry names one.
+		for _, name := range []string{"organizationalUnit", "container", "user", "group", "computer"} {
+			list = append(list, schema.Class(name))
+		}
+		if dacl != nil {
+			for _, a := range dacl.ACEs {
+				if c := schema.Class(schema.NameOf(a.InheritedObjectType)); a.HasInheritedObjectType() && c != nil && c.Category <= 1 && !slices.Contains(list, c) {
+					list = append(list, c)
+				}
+			}
+		}
+	}
+	var out []*acl.Class
+	for _, c := range list {
+		class, fault := j.class(c)
+		if fault != "" {
+			return nil, fault
+		}
+		out = append(out, class)
+	}
+	return out, ""
+}
+
+// class is what judging needs of a class; a fault says why it cannot be judged.
+func (j *Judge) class(c *directory.Class) (*acl.Class, string) {
+	if c == nil {
+		return nil, "the schema does not show the class of an object to be judged"
+	}
+	if class := j.classes[c.Name]; class != nil {
+		return class, ""
+	}
+	if fault := j.faults[c.Name]; fault != "" {
+		return nil, fault
+	}
+	class := &acl.Class{Name: c.Name, GUID: c.GUID, Attributes: map[sddl.GUID]sddl.GUID{}}
+	for _, a := range j.s.Schema.Attributes(c.Name) {
+		class.Attributes[a.GUID] = a.PropertySet
+	}
+	// Every structural class of AD has one; where it is not shown, new objects cannot be judged.
+	if c.DefaultDescriptor == "" {
+		j.faults[c.Name] = fmt.Sprintf("the schema shows no defaultSecurityDescriptor of class %s", c.Name)
+		return nil, j.faults[c.Name]
+	}
+	var err error
+	if class.Default, err = sddl.ParseText(c.DefaultDescriptor, j.s.Domain.Aliases()); err != nil {
+		j.faults[c.Name] = fmt.Sprintf("defaultSecurityDescriptor of class %s: %v", c.Name, err)
+		return nil, j.faults[c.Name]
+	}
+	j.classes[c.Name] = class
+	return class, ""
+}
+
+// against are the entries that deny in any of the cases.
+func (j *Judge) against(judged acl.Judgement) []ACE {
+	var aces []sddl.ACE
+	for _, c := range judged.Cases {
+		for _, d := range c.Decision.Deciding {
+			if d.ACE.Type.IsDeny() && !slices.Contains(aces, d.ACE) {
+				aces = append(aces, d.ACE)
+			}
+		}
+	}
+	return j.aces(aces)
+}
+
+// why is one sentence on what keeps a row from passing.
+func (j *Judge) why(cover acl.Coverage, judged acl.Judgement) string {
+	if judged.Effect != acl.Granted && cover.Grant != acl.Missing {
+		if where := casesBut(judged, acl.Granted); where != "" {
+			switch judged.Effect {
+			case acl.Denied:
+				return "a deny entry takes it away on " + where
+			case acl.Unknown:
+				return "it cannot be told for " + where
+			default:
+				return "it has no effect on " + where
+			}
+		}
+	}
+	switch cover.Grant {
+	case acl.Missing:
+		switch {
+		case judged.Effect == acl.Granted:
+			return "no entry here grants it; that new objects have it comes from the defaults of their class"
+		case len(cover.ACEs) > 0:
+			return "entries grant only a part of it; lacking: " + words.Rights(cover.Missing)
+		}
+		return "no entry grants it"
+	case acl.Unclear:
+		return "not every group of the account could be read"
+	case acl.ViaGroup:
+		return "granted only through groups, which --accept own does not count"
+	case acl.ViaWellKnown:
+		return "granted only through Everyone, Authenticated Users or their groups, which --accept any would count"
+	case acl.Implicit:
+		return "granted only implicitly, which --accept any would count"
+	}
+	return "not granted"
+}
+
+// casesBut names the cases whose effect is not the given one.
+func casesBut(judged acl.Judgement, effect acl.Effect) string {
+	var out []string
+	for _, c := range judged.Cases {
+		if c.Decision.Effect == effect {
+			continue
+		}
+		text := "the target itself"
+		if c.Where != acl.OnTarget {
+			text = fmt.Sprintf("new %s objects", c.Class)
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	sort.Strings(out)
+	return strings.Join(out, " and ")
+}
+
+func (j *Judge) aces(list []sddl.ACE) []ACE {
+	var out []ACE
+	for _, a := range list {
+		out = append(out, View(a, j.names))
+	}
+	return out
+}
+
+// View is an entry as SDDL and in words.
+func View(a sddl.ACE, names words.Names) ACE {
+	return ACE{SDDL: a.String(), Words: words.ACE(a, names)}
+}

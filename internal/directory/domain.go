@@ -1,0 +1,111 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
+
+// Domain is the domain that a domain controller serves, from its rootDSE and its head.
+type Domain struct {
+	DN              string    `json:"dn"`
+	DNS             string    `json:"dns"`
+	NetBIOS         string    `json:"netbios,omitempty"`
+	SID             sddl.SID  `json:"-"`
+	GUID            sddl.GUID `json:"-"` // objectGUID of the head; it outlives a rename
+	ForestSID       sddl.SID  `json:"-"` // of the forest's root domain; zero when not known
+	ForestDN        string    `json:"-"`
+	ConfigurationDN string    `json:"-"`
+	SchemaDN        string    `json:"-"`
+	Host            string    `json:"dc"` // dnsHostName of the domain controller
+
+	// Functional levels; -1 when the rootDSE does not say. [MS-ADTS] 6.1.4.
+	DomainLevel, ForestLevel, ControllerLevel int  `json:"-"`
+	ReadOnly                                  bool `json:"-"` // a read-only domain controller
+}
+
+// capabilityRODC is what a read-only domain controller says of itself. [MS-ADTS] 3.1.1.3.4.3.
+const capabilityRODC = "1.2.840.113556.1.4.1920"
+
+// LoadDomain reads the rootDSE and the head of the domain.
+func LoadDomain(ctx context.Context, r Reader) (*Domain, error) {
+	root, err := Collect(r.Read(ctx, Query{Attrs: []string{
+		"defaultNamingContext", "configurationNamingContext", "schemaNamingContext", "rootDomainNamingContext",
+		"namingContexts", "dnsHostName", "domainFunctionality", "forestFunctionality", "domainControllerFunctionality",
+		"supportedCapabilities",
+	}}))
+	if err != nil {
+		return nil, fmt.Errorf("read the rootDSE: %w", err)
+	}
+	if len(root) != 1 || root[0].Text("defaultNamingContext") == "" || root[0].Text("schemaNamingContext") == "" {
+		return nil, fmt.Errorf("read the rootDSE: this is not a domain controller of Active Directory")
+	}
+	e := root[0]
+	level := func(attr string) int {
+		if n, err := strconv.Atoi(e.Text(attr)); err == nil {
+			return n
+		}
+		return -1
+	}
+	d := &Domain{
+		DN:              e.Text("defaultNamingContext"),
+		ForestDN:        e.Text("rootDomainNamingContext"),
+		ConfigurationDN: e.Text("configurationNamingContext"),
+		SchemaDN:        e.Text("schemaNamingContext"),
+		Host:            e.Text("dnsHostName"),
+		DomainLevel:     level("domainFunctionality"),
+		ForestLevel:     level("forestFunctionality"),
+		ControllerLevel: level("domainControllerFunctionality"),
+	}
+	d.DNS = DomainDNS(d.DN)
+	for _, oid := range e.Texts("supportedCapabilities") {
+		d.ReadOnly = d.ReadOnly || oid == capabilityRODC
+	}
+	head, err := Collect(r.Read(ctx, Query{Base: d.DN, Attrs: []string{"objectSid", "objectGUID"}}))
+	if err != nil {
+		return nil, fmt.Errorf("read the head of the domain: %w", err)
+	}
+	if len(head) != 1 {
+		return nil, fmt.Errorf("read the head of the domain: %s is not visible to this reader", d.DN)
+	}
+	if d.SID, err = sddl.ParseSIDBytes(head[0].Value("objectSid")); err != nil {
+		return nil, fmt.Errorf("read the head of the domain: objectSid: %w", err)
+	}
+	if d.GUID, err = sddl.ParseGUIDBytes(head[0].Value("objectGUID")); err != nil {
+		return nil, fmt.Errorf("read the head of the domain: objectGUID: %w", err)
+	}
+	if SameDN(d.DN, d.ForestDN) {
+		d.ForestSID = d.SID
+	}
+	refs := Query{
+		Base:  "CN=Partitions," + d.ConfigurationDN,
+		Scope: OneLevel,
+		Any:   []Match{{"objectClass", "crossRef"}},
+		Attrs: []string{"objectClass", "nCName", "nETBIOSName"},
+	}
+	for ref, err := range r.Read(ctx, refs) {
+		if err != nil {
+			return nil, fmt.Errorf("read the partitions of the forest: %w", err)
+		}
+		if SameDN(ref.Text("nCName"), d.DN) {
+			d.NetBIOS = ref.Text("nETBIOSName")
+		}
+	}
+	return d, nil
+}
+
+// Aliases give the SID aliases of SDDL their meaning in this domain.
+func (d *Domain) Aliases() sddl.Aliases {
+	return sddl.Aliases{Domain: d.SID, Forest: d.ForestSID}
+}
+
+// Qualified is NETBIOS\name, or the name alone where the NetBIOS name is not known.
+func (d *Domain) Qualified(name string) string {
+	if d.NetBIOS == "" {
+		return name
+	}
+	return strings.ToUpper(d.NetBIOS) + `\` + name
+}

@@ -1,0 +1,151 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
+)
+
+// Backup is what apply saves before it writes: each descriptor as it was and as it was
+// to become.
+type Backup struct {
+	Format  int       `json:"format"`
+	Kind    string    `json:"kind"`
+	Created time.Time `json:"created"` // when the plan was made
+	Tool    string    `json:"tool"`
+	Domain  Domain    `json:"domain"`
+	Account Account   `json:"account"`
+	Changes []Change  `json:"changes"`
+}
+
+// ReadBackup reads a backup and refuses one whose parts contradict each other.
+func ReadBackup(r io.Reader) (*Backup, error) {
+	b := &Backup{}
+	if err := readJSON(r, b); err != nil {
+		return nil, err
+	}
+	if err := checkKind(b.Kind, kindBackup, b.Format); err != nil {
+		return nil, err
+	}
+	return b, checkChanges(b.Changes)
+}
+
+// Save writes the backup to a new file that only its owner may read, and has it on disk
+// before it returns. An existing file is never overwritten.
+func (b *Backup) Save(path string) error {
+	var text bytes.Buffer
+	if err := writeJSON(&text, b); err != nil {
+		return err
+	}
+	return WriteNew(path, text.Bytes())
+}
+
+// WriteNew writes a new file of mode 0600 and has it on disk before it returns. Where it
+// cannot be written whole, nothing is left of it. An existing file is an error.
+func WriteNew(path string, content []byte) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(path)
+		}
+	}()
+	if _, err = f.Write(content); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	// The name has to be on disk too. Where a directory cannot be synced, there is
+	// nothing more to be done.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
+
+// Undo is the plan that puts back what a backup holds: nothing where it is back already,
+// a *StaleError where the directory is neither as it was before nor as apply left it.
+func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
+	if err := checkDomain(ctx, r, b.Domain); err != nil {
+		return nil, err
+	}
+	s, err := b.snapshot(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Format: format, Kind: kindPlan, Domain: b.Domain, Account: b.Account, Policies: []Policy{}, Changes: []Change{}}
+	var stale []string
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		before, after, err := c.parse()
+		if err != nil {
+			return nil, fmt.Errorf("change of %s: %w", c.DN, err)
+		}
+		t, err := directory.LoadTarget(ctx, r, c.DN)
+		if gone := (*directory.NotFoundError)(nil); errors.As(err, &gone) {
+			stale = append(stale, c.DN+" is not there any more")
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case t.GUID.String() != c.ObjectGUID:
+			stale = append(stale, c.DN+" is another object now")
+		case t.Descriptor == nil:
+			stale = append(stale, c.DN+": "+t.Unreadable)
+		case holds(t.Descriptor, before):
+			// It was never written, or is back already.
+		case !holds(t.Descriptor, after):
+			stale = append(stale, "the permissions of "+c.DN+" are not those that apply left")
+		default:
+			// Inherited entries are the server's: only the explicit ones go back.
+			dacl := *before.DACL
+			dacl.ACEs = slices.Concat(before.DACL.Explicit(), t.Descriptor.DACL.Inherited())
+			change, err := newChange(t, &dacl, s)
+			if err != nil {
+				return nil, fmt.Errorf("change of %s: %w", c.DN, err)
+			}
+			p.Changes = append(p.Changes, change)
+		}
+	}
+	if stale != nil {
+		return nil, &StaleError{stale}
+	}
+	return p, nil
+}
+
+// snapshot has the names that the entries of the backup are shown with.
+func (b *Backup) snapshot(ctx context.Context, r directory.Reader) (*audit.Snapshot, error) {
+	s := &audit.Snapshot{}
+	var err error
+	if s.Domain, err = directory.LoadDomain(ctx, r); err != nil {
+		return nil, err
+	}
+	if s.Schema, err = directory.LoadSchema(ctx, r, s.Domain); err != nil {
+		return nil, err
+	}
+	s.Account, err = directory.FindAccount(ctx, r, s.Domain, b.Account.SID)
+	if gone := (*directory.AccountError)(nil); errors.As(err, &gone) {
+		// What was granted to an account that is gone can still be taken back.
+		s.Account, err = &directory.Account{}, nil
+	}
+	return s, err
+}

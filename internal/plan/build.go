@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/gmsactl/gmsactl/internal/acl"
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/policy"
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
+
+// Build makes the plan with the fewest entries that make every rule of the policies pass
+// on every target. It adds entries for the account's own SID and never removes any. A
+// rule that adding cannot make pass is blocked, with the reason.
+func Build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*Plan, error) {
+	j, err := audit.NewJudge(s, policies, accept)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		Format: format, Kind: kindPlan, Accept: accept,
+		Domain:  domainOf(s.Domain),
+		Account: Account{Name: s.Domain.Qualified(s.Account.Name), SID: s.Account.SID.String()},
+		Changes: []Change{},
+	}
+	for _, pol := range policies {
+		p.Policies = append(p.Policies, Policy{Name: pol.Name, YAML: string(pol.Text)})
+	}
+	for _, t := range s.Targets {
+		change, blocked, err := grant(s, j, t)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: %w", t.DN, err)
+		}
+		if change != nil {
+			p.Changes = append(p.Changes, *change)
+		}
+		p.Blocked = append(p.Blocked, blocked...)
+	}
+	p.Notes = nested(p.Changes)
+	// Below before above: writing a container changes what the objects below it inherit,
+	// and with that the descriptors that later changes were made from.
+	sort.SliceStable(p.Changes, func(a, b int) bool {
+		return directory.DepthDN(p.Changes[a].DN) > directory.DepthDN(p.Changes[b].DN)
+	})
+	return p, nil
+}
+
+func domainOf(d *directory.Domain) Domain {
+	return Domain{DNS: d.DNS, SID: d.SID.String(), GUID: d.GUID.String(), DC: d.Host}
+}
+
+// grant plans one target: nil where there is nothing to write.
+func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []Blocked, error) {
+	var wanted []audit.Requirement
+	passing := map[string]bool{}
+	var blocked []Blocked
+	block := func(req audit.Requirement, why string) {
+		blocked = append(blocked, Blocked{DN: t.DN, Rule: req.Rule.ID, Why: why})
+	}
+	for _, req := range j.Requirements {
+		row := j.Row(t, req)
+		switch {
+		case row.Pass:
+			passing[req.Policy+"/"+req.Rule.ID] = true
+		case row.Grant == audit.NotApplicable:
+		case t.Descriptor == nil:
+			block(req, t.Unreadable)
+		default:
+			wanted = append(wanted, req)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil, blocked, nil
+	}
+	refuse := func(why string) (*Change, []Blocked, error) {
+		for _, req := range wanted {
+			block(req, why)
+		}
+		return nil, blocked, nil
+	}
+	dacl := t.Descriptor.DACL
+	if dacl == nil {
+		return refuse("the descriptor has no DACL, so that everybody has every right already; restrict it first")
+	}
+	if t.GUID.IsZero() {
+		return refuse("objectGUID is not readable, so that the object could not be told from another one later")
+	}
+	if err := dacl.Canonical(); err != nil {
+		return refuse(fmt.Sprintf("the DACL is not in canonical order (%v), and reordering would change what it grants; repair it with the permission editor of Windows", err))
+	}
+	// Leave out what stays ineffective whatever is added: an entry that helps nothing is
+	// only one more to explain.
+	for len(wanted) > 0 {
+		after, err := withRequirements(s, dacl, wanted)
+		if err != nil {
+			return refuse(err.Error())
+		}
+		simulated := *t
+		simulated.Descriptor = t.Descriptor.WithDACL(after)
+		var helped []audit.Requirement
+		for _, req := range wanted {
+			if row := j.Row(&simulated, req); row.Pass {
+				helped = append(helped, req)
+			} else {
+				block(req, "adding entries would not help: "+row.Why+by(row))
+			}
+		}
+		if len(helped) < len(wanted) {
+			wanted = helped
+			continue
+		}
+		for _, req := range j.Requirements {
+			if row := j.Row(&simulated, req); passing[req.Policy+"/"+req.Rule.ID] && !row.Pass {
+				return nil, nil, fmt.Errorf("rule %s passes now and would not afterwards", req.Rule.ID)
+			}
+		}
+		change, err := newChange(t, after, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, req := range wanted {
+			change.Rules = append(change.Rules, req.Rule.ID)
+		}
+		return &change, blocked, nil
+	}
+	return nil, blocked, nil
+}
+
+// by names the entry that stands in the way.
+func by(row audit.Row) string {
+	if len(row.Decides) == 0 {
+		return ""
+	}
+	return " (" + row.Decides[0].Words + ")"
+}
+
+func withRequirements(s *audit.Snapshot, dacl *sddl.ACL, wanted []audit.Requirement) (*sddl.ACL, error) {
+	var reqs []acl.Requirement
+	for _, req := range wanted {
+		reqs = append(reqs, req.Requirement.Requirement)
+	}
+	aces := acl.MissingACEs(dacl, s.Account.SID, reqs, s.Schema.PropertySetOf)
+	return dacl.WithAllows(aces...)
+}
+
+// nested warns where one target is below another: what the upper one grants is usually
+// inherited by the lower one.
+func nested(changes []Change) []string {
+	var notes []string
+	for _, upper := range changes {
+		for _, lower := range changes {
+			if upper.DN != lower.DN && directory.IsBelow(lower.DN, upper.DN) {
+				notes = append(notes, fmt.Sprintf("%s is below %s and, unless inheritance is blocked between them, inherits the same entries; naming the upper one alone may do.", lower.DN, upper.DN))
+			}
+		}
+	}
+	return notes
+}

@@ -1,0 +1,218 @@
+// Package plan turns what an audit found missing into changes, writes them, and takes
+// them back. What apply does is described by the plan in full: the bytes before, the
+// bytes after, and nothing else.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
+
+// The kinds of files that this package reads and writes.
+const (
+	kindPlan   = "Plan"
+	kindBackup = "Backup"
+	format     = 1
+)
+
+// Plan is a list of changes to one domain, and what they were made from.
+type Plan struct {
+	Format   int          `json:"format"`
+	Kind     string       `json:"kind"`
+	Created  time.Time    `json:"created"`
+	Tool     string       `json:"tool"` // gmsactl and its version
+	Domain   Domain       `json:"domain"`
+	Account  Account      `json:"account"`
+	Accept   audit.Accept `json:"accept"`
+	Policies []Policy     `json:"policies"`
+	Changes  []Change     `json:"changes"`
+	Blocked  []Blocked    `json:"blocked,omitempty"`
+	Notes    []string     `json:"notes,omitempty"`
+}
+
+// Domain pins the domain that a plan is for.
+type Domain struct {
+	DNS  string `json:"dns"`
+	SID  string `json:"sid"`
+	GUID string `json:"guid"` // objectGUID of its head
+	DC   string `json:"dc"`   // the domain controller that was read, and is to be written
+}
+
+// Account is whom the changes are for.
+type Account struct {
+	Name string `json:"name"`
+	SID  string `json:"sid"`
+}
+
+// Policy is a policy in full, so that what was written can be judged again by it.
+type Policy struct {
+	Name string `json:"name"`
+	YAML string `json:"yaml"`
+}
+
+// Change is one descriptor to be written. Before pins what it was made from.
+type Change struct {
+	DN           string      `json:"dn"`
+	ObjectGUID   string      `json:"objectGUID"`
+	Rules        []string    `json:"rules,omitempty"` // that it makes pass
+	Add          []audit.ACE `json:"add,omitempty"`
+	Remove       []audit.ACE `json:"remove,omitempty"`
+	Before       []byte      `json:"before"` // the descriptor with owner, group and DACL, as it was read
+	BeforeSHA256 string      `json:"beforeSHA256"`
+	After        []byte      `json:"after"` // the descriptor to write: its DACL alone
+}
+
+// Blocked is a rule that adding entries cannot make pass.
+type Blocked struct {
+	DN   string `json:"dn"`
+	Rule string `json:"rule"`
+	Why  string `json:"why"`
+}
+
+// digest pins a descriptor.
+func digest(descriptor []byte) string {
+	sum := sha256.Sum256(descriptor)
+	return hex.EncodeToString(sum[:])
+}
+
+// Write writes the plan as JSON.
+func (p *Plan) Write(w io.Writer) error { return writeJSON(w, p) }
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// Read reads a plan and refuses one whose parts contradict each other: what is shown
+// must be what is written.
+func Read(r io.Reader) (*Plan, error) {
+	p := &Plan{}
+	if err := readJSON(r, p); err != nil {
+		return nil, err
+	}
+	if err := checkKind(p.Kind, kindPlan, p.Format); err != nil {
+		return nil, err
+	}
+	if err := checkChanges(p.Changes); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func readJSON(r io.Reader, v any) error {
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("not a file of gmsactl: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("not a file of gmsactl: something follows its end")
+	}
+	return nil
+}
+
+func checkKind(got, want string, gotFormat int) error {
+	if got != want {
+		return fmt.Errorf("kind is %q, want %q", got, want)
+	}
+	if gotFormat != format {
+		return fmt.Errorf("format is %d, this version of gmsactl knows %d", gotFormat, format)
+	}
+	return nil
+}
+
+func checkChanges(changes []Change) error {
+	seen := map[string]bool{}
+	for i := range changes {
+		c := &changes[i]
+		if seen[directory.DNKey(c.DN)] {
+			return fmt.Errorf("%s is changed twice", c.DN)
+		}
+		seen[directory.DNKey(c.DN)] = true
+		if err := c.check(); err != nil {
+			return fmt.Errorf("change of %s: %w", c.DN, err)
+		}
+	}
+	return nil
+}
+
+// check holds the change to its own words.
+func (c *Change) check() error {
+	if c.BeforeSHA256 != digest(c.Before) {
+		return errors.New("beforeSHA256 is not the digest of before")
+	}
+	if _, err := sddl.ParseGUID(c.ObjectGUID); err != nil {
+		return fmt.Errorf("objectGUID: %w", err)
+	}
+	before, after, err := c.parse()
+	if err != nil {
+		return err
+	}
+	if after.DACL == nil || !after.Control.Has(sddl.DACLPresent) {
+		return errors.New("after has no DACL, which would open the object to everybody")
+	}
+	if !after.Owner.IsZero() || !after.Group.IsZero() || after.SACL != nil {
+		return errors.New("after holds more than a DACL")
+	}
+	if got, want := after.Control, before.DACLOnly().Control; got != want {
+		return fmt.Errorf("after has control bits 0x%04x, before 0x%04x", uint16(got), uint16(want))
+	}
+	removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
+	if !sameSDDL(added, c.Add) || !sameSDDL(removed, c.Remove) {
+		return errors.New("what it says it adds and removes is not what its bytes do")
+	}
+	return nil
+}
+
+func (c *Change) parse() (before, after *sddl.Descriptor, err error) {
+	if before, err = sddl.Parse(c.Before); err != nil {
+		return nil, nil, fmt.Errorf("before: %w", err)
+	}
+	if before.DACL == nil {
+		return nil, nil, errors.New("before has no DACL")
+	}
+	if after, err = sddl.Parse(c.After); err != nil {
+		return nil, nil, fmt.Errorf("after: %w", err)
+	}
+	return before, after, nil
+}
+
+func sameSDDL(aces []sddl.ACE, views []audit.ACE) bool {
+	return slices.EqualFunc(aces, views, func(a sddl.ACE, v audit.ACE) bool { return a.String() == v.SDDL })
+}
+
+// newChange is the change from a descriptor to another DACL. Text for people is filled in.
+func newChange(t *directory.Target, dacl *sddl.ACL, s *audit.Snapshot) (Change, error) {
+	after, err := t.Descriptor.WithDACL(dacl).DACLOnly().Append(nil)
+	if err != nil {
+		return Change{}, err
+	}
+	c := Change{DN: t.DN, ObjectGUID: t.GUID.String(), Before: t.Raw, BeforeSHA256: digest(t.Raw), After: after}
+	names := audit.Names(s)
+	removed, added := sddl.DiffACEs(t.Descriptor.DACL.ACEs, dacl.ACEs)
+	for _, a := range added {
+		c.Add = append(c.Add, audit.View(a, names))
+	}
+	for _, a := range removed {
+		c.Remove = append(c.Remove, audit.View(a, names))
+	}
+	return c, c.check()
+}
+
+// Pending says whether there is anything to write.
+func (p *Plan) Pending() bool { return len(p.Changes) > 0 }
+
+// Empty says whether nothing is to be written and nothing is amiss.
+func (p *Plan) Empty() bool { return !p.Pending() && len(p.Blocked) == 0 }

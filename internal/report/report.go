@@ -1,0 +1,244 @@
+// Package report renders reports and plans as text for people and as JSON for programs.
+// It judges nothing: every word of a verdict comes from what it renders.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/plan"
+)
+
+// columns is the width that text is wrapped to. What cannot be broken, a DN or an SDDL
+// string, may be longer.
+const columns = 80
+
+// JSON writes v as one indented object.
+func JSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// Style says how text is marked. Colour only repeats what the words say.
+type Style struct{ Color bool }
+
+func (s Style) paint(code, text string) string {
+	if !s.Color {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s Style) good(text string) string   { return s.paint("32", text) }
+func (s Style) bad(text string) string    { return s.paint("31", text) }
+func (s Style) doubt(text string) string  { return s.paint("33", text) }
+func (s Style) strong(text string) string { return s.paint("1", text) }
+
+// printer collects the first error, so that rendering reads as what it renders.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+// wrapped prints text wrapped to the columns, the first line after first, the others
+// after rest.
+func (p *printer) wrapped(first, rest, text string) {
+	line := first
+	empty := true
+	for _, word := range strings.Fields(text) {
+		if !empty && len(line)+1+len(word) > columns {
+			p.printf("%s\n", line)
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	p.printf("%s\n", line)
+}
+
+// Audit writes an audit's report.
+func Audit(w io.Writer, r *audit.Report, style Style) error {
+	p := &printer{w: w}
+	p.printf("Account  %s\n         %s\n", style.strong(r.Account.Name), r.Account.DN)
+	p.printf("Domain   %s, read from %s\n", r.Domain.DNS, r.Domain.DC)
+	for _, pol := range r.Policies {
+		p.wrapped("Policy   ", "         ", fmt.Sprintf("%s (%s)", pol.Title, pol.Name))
+	}
+	for _, t := range r.Targets {
+		p.printf("\nTarget   %s\n", style.strong(t.DN))
+		if t.Unreadable != "" {
+			p.wrapped("         ", "         ", t.Unreadable)
+		}
+		p.printf("\n%-8s %-30s %-15s %s\n", "RESULT", "RULE", "GRANT", "EFFECT")
+		for _, row := range t.Rows {
+			rowText(p, row, style)
+		}
+	}
+	notes := r.Notes
+	for _, pol := range r.Policies {
+		notes = append(notes, pol.Notes...)
+	}
+	p.printf("\n")
+	for _, note := range notes {
+		p.wrapped("Note: ", "      ", note)
+	}
+	s := r.Summary
+	p.printf("\n%d of %d pass, %d fail, %d unknown, %d not applicable\n", s.Pass, s.Rows, s.Fail, s.Unknown, s.NotApplicable)
+	return p.err
+}
+
+// Result is one word for a row.
+func result(row audit.Row) string {
+	switch {
+	case row.Pass:
+		return "pass"
+	case row.Grant == audit.NotApplicable:
+		return "n/a"
+	case row.Grant == "unknown" || row.Effect == "unknown":
+		return "unknown"
+	}
+	return "FAIL"
+}
+
+func rowText(p *printer, row audit.Row, style Style) {
+	word := result(row)
+	padded := fmt.Sprintf("%-8s", word)
+	switch word {
+	case "pass":
+		padded = style.good(padded)
+	case "FAIL":
+		padded = style.bad(padded)
+	case "unknown":
+		padded = style.doubt(padded)
+	}
+	p.printf("%s %-30s %-15s %s\n", padded, row.Rule, row.Grant, row.Effect)
+	const indent = "         "
+	p.wrapped(indent, indent, row.Access+"; "+row.AppliesTo)
+	if row.Why != "" {
+		p.wrapped(indent+"why: ", indent+"     ", row.Why)
+	}
+	by := "by:  "
+	if row.Missing != "" {
+		by = "only "
+	}
+	for _, a := range row.Grants {
+		aceText(p, indent+by, a)
+	}
+	for _, a := range row.Decides {
+		aceText(p, indent+"but: ", a)
+	}
+}
+
+func aceText(p *printer, first string, a audit.ACE) {
+	rest := strings.Repeat(" ", len(first))
+	p.wrapped(first, rest, a.Words)
+	p.printf("%s%s\n", rest, a.SDDL)
+}
+
+// Plan writes what a plan would do, as a diff of the entries of each descriptor.
+func Plan(w io.Writer, pl *plan.Plan, style Style) error {
+	p := &printer{w: w}
+	p.printf("Account  %s\n         %s\n", style.strong(pl.Account.Name), pl.Account.SID)
+	p.printf("Domain   %s, read from %s\n", pl.Domain.DNS, pl.Domain.DC)
+	for _, c := range pl.Changes {
+		p.printf("\nChange   %s\n", style.strong(c.DN))
+		p.printf("         from the descriptor with SHA-256 %.16s...\n", c.BeforeSHA256)
+		if len(c.Rules) > 0 {
+			p.wrapped("         for ", "             ", strings.Join(c.Rules, ", "))
+		}
+		for _, a := range c.Remove {
+			diffText(p, style.bad("- "), a)
+		}
+		for _, a := range c.Add {
+			diffText(p, style.good("+ "), a)
+		}
+	}
+	if len(pl.Blocked) > 0 {
+		p.printf("\nWhat adding entries cannot mend:\n")
+		for _, b := range pl.Blocked {
+			p.printf("  %s on %s\n", style.doubt(b.Rule), b.DN)
+			p.wrapped("    ", "    ", b.Why)
+		}
+	}
+	p.printf("\n")
+	for _, note := range pl.Notes {
+		p.wrapped("Note: ", "      ", note)
+	}
+	var add, remove int
+	for _, c := range pl.Changes {
+		add += len(c.Add)
+		remove += len(c.Remove)
+	}
+	if len(pl.Changes) == 0 {
+		p.printf("Nothing to write.\n")
+	} else {
+		p.printf("%d to change: %d to add, %d to remove.\n", len(pl.Changes), add, remove)
+	}
+	return p.err
+}
+
+func diffText(p *printer, sign string, a audit.ACE) {
+	p.printf("\n  %s%s\n", sign, a.SDDL)
+	p.wrapped("    ", "    ", a.Words)
+}
+
+// Outcome writes what became of a plan.
+func Outcome(w io.Writer, r *plan.Result, style Style) error {
+	p := &printer{w: w}
+	for _, o := range r.Outcomes {
+		line := fmt.Sprintf("%-12s", o.State)
+		switch o.State {
+		case plan.Verified, plan.AlreadyDone:
+			line = style.good(line)
+		case plan.NotDone:
+		default:
+			line = style.bad(line)
+		}
+		p.printf("%s  %s\n", line, o.DN)
+		if o.Error != "" {
+			p.wrapped("              ", "              ", o.Error)
+		}
+	}
+	if r.Backup != "" {
+		p.printf("Backup        %s\n", r.Backup)
+	}
+	return p.err
+}
+
+// Schema writes what was found of a schema.
+func Schema(w io.Writer, r *audit.SchemaReport, style Style) error {
+	p := &printer{w: w}
+	p.printf("Domain   %s, read from %s\n\n", r.Domain.DNS, r.Domain.DC)
+	for _, c := range r.Checks {
+		word := fmt.Sprintf("%-8s", c.Result)
+		switch c.Result {
+		case audit.Pass:
+			word = style.good(word)
+		case audit.Fail:
+			word = style.bad(word)
+		default:
+			word = style.doubt(word)
+		}
+		p.printf("%s %s\n", word, c.Title)
+		p.wrapped("         seen: ", "               ", c.Seen)
+		if c.Result != audit.Pass {
+			p.wrapped("         want: ", "               ", c.Want)
+			p.printf("         see:  %s\n", c.Source)
+		}
+	}
+	return p.err
+}
