@@ -1,0 +1,161 @@
+package krb5
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
+	"github.com/jcmturner/gokrb5/v8/iana/patype"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// Codes of a refusal that callers decide by. RFC 4120, 7.5.9.
+const (
+	ClientUnknown   = errorcode.KDC_ERR_C_PRINCIPAL_UNKNOWN
+	ServiceUnknown  = errorcode.KDC_ERR_S_PRINCIPAL_UNKNOWN
+	Policy          = errorcode.KDC_ERR_POLICY
+	NoCommonEtype   = errorcode.KDC_ERR_ETYPE_NOSUPP
+	ClientRevoked   = errorcode.KDC_ERR_CLIENT_REVOKED // disabled, locked or expired: Status says which
+	PasswordExpired = errorcode.KDC_ERR_KEY_EXPIRED
+	PreauthFailed   = errorcode.KDC_ERR_PREAUTH_FAILED // the wrong password or key
+	PreauthRequired = errorcode.KDC_ERR_PREAUTH_REQUIRED
+	TicketExpired   = errorcode.KRB_AP_ERR_TKT_EXPIRED
+	ClockSkew       = errorcode.KRB_AP_ERR_SKEW
+	Modified        = errorcode.KRB_AP_ERR_MODIFIED // the ticket is for another key
+	WrongRealm      = errorcode.KDC_ERR_WRONG_REALM
+)
+
+// Error is a KRB-ERROR: what a KDC or a service refused with. RFC 4120, 5.9.1.
+type Error struct {
+	Code       int32
+	Status     uint32        // NTSTATUS from the e-data; 0 if there was none. [MS-KILE] 2.2.1
+	Text       string        // the e-text, for people
+	Realm      string        // the client's realm, where the server named one (WrongRealm)
+	ServerTime time.Time     // the server's clock
+	Skew       time.Duration // how far the local clock was ahead of the server's
+}
+
+func (e *Error) Error() string {
+	s := "kerberos error " + errorcode.Lookup(e.Code)
+	if e.Status != 0 {
+		s += fmt.Sprintf(", status %08X", e.Status)
+	}
+	if e.Text != "" {
+		s += ": " + e.Text
+	}
+	return s
+}
+
+// ExpiredError says that a credential cache holds the ticket, but no longer a valid one.
+type ExpiredError struct {
+	Path   string
+	Server Principal
+	Ended  time.Time
+}
+
+func (e *ExpiredError) Error() string {
+	return fmt.Sprintf("credential cache %s: ticket for %s expired at %s",
+		e.Path, e.Server, e.Ended.UTC().Format(time.RFC3339))
+}
+
+// CacheTypeError says that a credential cache is of a kind that cannot be read as a file.
+type CacheTypeError struct{ Name string }
+
+func (e *CacheTypeError) Error() string {
+	return fmt.Sprintf("credential cache %s is not a file: run `kinit -c FILE:cc` or `kvno --out-cache FILE:cc ldap/DC` and use that file", e.Name)
+}
+
+// PreauthError says that the KDC wants a proof of identity that this package cannot give.
+type PreauthError struct{ Offered []int32 }
+
+func (e *PreauthError) Error() string {
+	return fmt.Sprintf("the KDC takes neither a password nor a key for this account (it offers pre-authentication types %v)", e.Offered)
+}
+
+// NoKeyError says that a keytab has no key of the right encryption type for a principal.
+type NoKeyError struct {
+	Path   string
+	Client Principal
+	Wanted []int32 // encryption types, by number
+}
+
+func (e *NoKeyError) Error() string {
+	var names []string
+	for _, t := range e.Wanted {
+		names = append(names, EncryptionName(t))
+	}
+	return fmt.Sprintf("keytab %s has no key of %v for %s", e.Path, names, e.Client)
+}
+
+// ReferralError says that the KDC sent the request to another realm.
+type ReferralError struct{ Realm string }
+
+func (e *ReferralError) Error() string { return "the KDC refers to realm " + e.Realm }
+
+// DialError says that the KDC could not be reached.
+type DialError struct {
+	Address string
+	Err     error
+}
+
+func (e *DialError) Error() string { return "connect to KDC " + e.Address + ": " + e.Err.Error() }
+
+func (e *DialError) Unwrap() error { return e.Err }
+
+// ParseError reads a KRB-ERROR; now is when it arrived.
+func ParseError(b []byte, now time.Time) (*Error, error) {
+	_, e, err := parseError(b, now)
+	return e, err
+}
+
+func parseError(b []byte, now time.Time) (m messages.KRBError, e *Error, err error) {
+	err = guard(func() error { return m.Unmarshal(b) })
+	if err != nil {
+		return m, nil, fmt.Errorf("parse KRB-ERROR: %w", err)
+	}
+	server := m.STime.Add(time.Duration(m.Susec) * time.Microsecond)
+	return m, &Error{
+		Code:       m.ErrorCode,
+		Status:     status(m.EData),
+		Text:       m.EText,
+		Realm:      m.CRealm,
+		ServerTime: server,
+		Skew:       now.Sub(server),
+	}, nil
+}
+
+// status finds the NTSTATUS in the e-data of an error. Domain controllers send a
+// KERB-ERROR-DATA or a list of them. [MS-KILE] 2.2.1, 2.2.2.
+func status(edata []byte) uint32 {
+	var list types.PADataSequence
+	if guard(func() error { return list.Unmarshal(edata) }) != nil {
+		var one types.PAData
+		if guard(func() error { return one.Unmarshal(edata) }) != nil {
+			return 0
+		}
+		list = types.PADataSequence{one}
+	}
+	for _, d := range list {
+		// KERB_ERR_TYPE_EXTENDED has the number of pw-salt; a salt is not 12 bytes
+		// that start with an error status.
+		if v := d.PADataValue; d.PADataType == patype.PA_PW_SALT && len(v) == 12 && v[3]>>4 == 0xc {
+			return uint32(v[0]) | uint32(v[1])<<8 | uint32(v[2])<<16 | uint32(v[3])<<24
+		}
+	}
+	return 0
+}
+
+var errMalformed = errors.New("malformed message")
+
+// guard turns a panic of the decoders, which slice without looking, into an error. The
+// panic's text is dropped: it may quote what was decoded.
+func guard(f func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errMalformed
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,148 @@
+package krb5
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// Keytab holds the keys of a keytab file.
+type Keytab struct {
+	Path string
+	keys []keytabKey
+}
+
+type keytabKey struct {
+	principal Principal
+	kvno      uint32
+	key       types.EncryptionKey
+}
+
+// maxFile caps a keytab or credential cache file.
+const maxFile = 16 << 20
+
+// ReadKeytab reads a keytab file; a leading FILE: or WRFILE: is dropped.
+func ReadKeytab(path string) (*Keytab, error) {
+	for _, prefix := range []string{"FILE:", "WRFILE:"} {
+		path = strings.TrimPrefix(path, prefix)
+	}
+	b, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read keytab: %w", err)
+	}
+	defer clear(b)
+	k, err := parseKeytab(b)
+	if err != nil {
+		return nil, fmt.Errorf("read keytab %s: %w", path, err)
+	}
+	k.Path = path
+	return k, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxFile {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d MiB", path, maxFile>>20)
+	}
+	return os.ReadFile(path)
+}
+
+// parseKeytab reads the second version of the format, which all of today's programs write:
+// https://web.mit.edu/kerberos/krb5-latest/doc/formats/keytab_file_format.html
+func parseKeytab(b []byte) (*Keytab, error) {
+	if len(b) < 2 || b[0] != 5 || b[1] != 2 {
+		return nil, errors.New("not a keytab of version 2")
+	}
+	r := reader{b: b[2:]}
+	var k Keytab
+	for len(r.b) > 0 {
+		size := int32(r.uint32())
+		if r.err == nil && size == 0 {
+			break // the end, where a writer pads the file
+		}
+		if size < 0 {
+			r.bytes(-int64(size)) // a hole that a removed key left
+			if r.err != nil {
+				return nil, r.err
+			}
+			continue
+		}
+		record := reader{b: r.bytes(int64(size))}
+		if r.err != nil {
+			return nil, r.err
+		}
+		key := record.keytabKey()
+		if record.err != nil {
+			return nil, record.err
+		}
+		k.keys = append(k.keys, key)
+	}
+	return &k, r.err
+}
+
+func (r *reader) keytabKey() (k keytabKey) {
+	n := int(r.uint16())
+	k.principal.Realm = string(r.short())
+	for i := 0; i < n && r.err == nil; i++ {
+		k.principal.Name.NameString = append(k.principal.Name.NameString, string(r.short()))
+	}
+	k.principal.Name.NameType = int32(r.uint32())
+	r.uint32() // the time it was written
+	k.kvno = uint32(r.byte())
+	k.key.KeyType = int32(r.uint16())
+	k.key.KeyValue = append([]byte(nil), r.short()...)
+	// Newer writers append the whole version number; 0 says that it is absent.
+	if r.err == nil && len(r.b) >= 4 {
+		if v := r.uint32(); v != 0 {
+			k.kvno = v
+		}
+	}
+	return k
+}
+
+// key finds the newest key of the principal. Names are compared as a domain controller does,
+// without regard to case.
+func (t *Keytab) key(client Principal, params []keyParams) (types.EncryptionKey, error) {
+	var wanted []int32
+	for _, p := range params {
+		wanted = append(wanted, p.etype)
+		var found *keytabKey
+		for i := range t.keys {
+			k := &t.keys[i]
+			if k.key.KeyType != p.etype || len(k.key.KeyValue) != KeySize(p.etype) || !t.matches(k.principal, client) {
+				continue
+			}
+			if found == nil || k.kvno >= found.kvno {
+				found = k
+			}
+		}
+		if found != nil {
+			// A copy, for the caller zeroes what it is given.
+			return types.EncryptionKey{KeyType: p.etype, KeyValue: append([]byte(nil), found.key.KeyValue...)}, nil
+		}
+	}
+	return types.EncryptionKey{}, &NoKeyError{Path: t.Path, Client: client, Wanted: wanted}
+}
+
+func (t *Keytab) matches(have, want Principal) bool {
+	if !sameName(have.Name, want.Name) {
+		// An enterprise name is one component, NAME@SUFFIX; a keytab may have it split.
+		return len(want.Name.NameString) == 1 && strings.EqualFold(have.String(), want.Name.NameString[0])
+	}
+	return strings.EqualFold(have.Realm, want.Realm)
+}
+
+// First is the principal of the first key, whom a keytab of one account belongs to. ok is
+// false for an empty keytab.
+func (t *Keytab) First() (p Principal, ok bool) {
+	if len(t.keys) == 0 {
+		return Principal{}, false
+	}
+	return t.keys[0].principal, true
+}

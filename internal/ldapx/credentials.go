@@ -1,0 +1,143 @@
+package ldapx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gmsactl/gmsactl/internal/krb5"
+)
+
+// ticket gets a ticket for the LDAP service: from the credential cache, or with one of its
+// ticket-granting tickets, or with a password or a keytab.
+func (c Config) ticket(ctx context.Context, kdc *krb5.Client, at endpoint) (*krb5.Ticket, error) {
+	service := krb5.ServicePrincipal("ldap", at.host, at.realm)
+	if c.Password != nil && c.Keytab != "" {
+		return nil, &BindError{StageCredentials, errors.New("both a password and a keytab are given")}
+	}
+	login := c.Password != nil || c.Keytab != ""
+	if c.CCache != "" || !login {
+		t, err := c.cached(ctx, kdc, service)
+		if err != nil {
+			// With another way to go on, an empty cache is none.
+			var missing *NoTicketError
+			var expired *krb5.ExpiredError
+			if !login || !errors.As(err, &missing) && !errors.As(err, &expired) {
+				return nil, err
+			}
+		} else {
+			return t, nil
+		}
+	}
+	client, secret, err := c.secret(at.realm)
+	if err != nil {
+		return nil, &BindError{StageCredentials, err}
+	}
+	if p, ok := secret.(krb5.Password); ok {
+		defer clear(p)
+	}
+	tgt, err := kdc.Login(ctx, client, secret)
+	if err != nil {
+		return nil, kdcError(err)
+	}
+	if !strings.EqualFold(tgt.Server.Realm, at.realm) {
+		return nil, &BindError{StageTicket, fmt.Errorf("%s is an account of %s, not of %s", client, tgt.Server.Realm, at.realm)}
+	}
+	t, err := kdc.Service(ctx, tgt, service)
+	if err != nil {
+		return nil, kdcError(err)
+	}
+	return t, nil
+}
+
+func kdcError(err error) error {
+	var dial *krb5.DialError
+	if errors.As(err, &dial) {
+		return &DialError{Address: dial.Address, Err: dial.Err}
+	}
+	return &BindError{StageTicket, err}
+}
+
+// NoTicketError says that a credential cache holds nothing to reach the service with.
+type NoTicketError struct {
+	Path    string
+	Client  krb5.Principal
+	Service krb5.Principal
+}
+
+func (e *NoTicketError) Error() string {
+	return fmt.Sprintf("credential cache %s of %s has neither a ticket for %s nor one for krbtgt/%s",
+		e.Path, e.Client, e.Service, e.Service.Realm)
+}
+
+func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Principal) (*krb5.Ticket, error) {
+	path := c.CCache
+	if path == "" {
+		path = krb5.DefaultCCache()
+	}
+	cache, err := krb5.ReadCCache(path)
+	if err != nil {
+		return nil, &BindError{StageCredentials, err}
+	}
+	if c.User != "" {
+		want, err := krb5.UserPrincipal(c.User, service.Realm)
+		if err != nil {
+			return nil, &BindError{StageCredentials, err}
+		}
+		if have := cache.Client.Name.PrincipalNameString(); !strings.EqualFold(have, want.Name.PrincipalNameString()) &&
+			!strings.EqualFold(cache.Client.String(), c.User) {
+			return nil, &BindError{StageCredentials, fmt.Errorf("credential cache %s is of %s, not of %s", cache.Path, cache.Client, c.User)}
+		}
+	}
+	now := time.Now()
+	// A ticket for the service itself needs no KDC, and may be all that there is.
+	t, serviceErr := cache.Ticket(service, now)
+	if t != nil {
+		return t, nil
+	}
+	tgt, err := cache.TGT(service.Realm, now)
+	if tgt != nil {
+		t, err := kdc.Service(ctx, tgt, service)
+		if err != nil {
+			return nil, kdcError(err)
+		}
+		return t, nil
+	}
+	if err == nil {
+		err = serviceErr
+	}
+	if err == nil {
+		err = &NoTicketError{Path: cache.Path, Client: cache.Client, Service: service}
+	}
+	return nil, &BindError{StageCredentials, err}
+}
+
+// secret is who logs in, and with what.
+func (c Config) secret(realm string) (krb5.Principal, krb5.Secret, error) {
+	if c.Keytab != "" {
+		keytab, err := krb5.ReadKeytab(c.Keytab)
+		if err != nil {
+			return krb5.Principal{}, nil, err
+		}
+		if c.User == "" {
+			first, ok := keytab.First()
+			if !ok {
+				return krb5.Principal{}, nil, fmt.Errorf("keytab %s has no keys", keytab.Path)
+			}
+			return first, keytab, nil
+		}
+		client, err := krb5.UserPrincipal(c.User, realm)
+		return client, keytab, err
+	}
+	client, err := krb5.UserPrincipal(c.User, realm)
+	if err != nil {
+		return krb5.Principal{}, nil, err
+	}
+	password, err := c.Password()
+	if err != nil {
+		return krb5.Principal{}, nil, fmt.Errorf("password: %w", err)
+	}
+	return client, krb5.Password(password), nil
+}

@@ -1,0 +1,243 @@
+// Package ldapx talks LDAP to one domain controller: it binds with Kerberos on port 389,
+// seals everything after that, reads queries and writes a DACL. It finds no domain
+// controller, follows no referral, keeps no password, and has no session that is not
+// sealed.
+package ldapx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/gmsactl/gmsactl/internal/gss"
+	"github.com/gmsactl/gmsactl/internal/krb5"
+)
+
+// Config says where to connect and as whom. At most one of Password and Keytab is set. A
+// credential cache is used first; without any of the three the default one is.
+type Config struct {
+	// DC is the DNS name of the domain controller, as host or host:port. The service is
+	// ldap/host, so an address or an alias will not do. The KDC is port 88 of the host.
+	DC string
+	// Realm is the DNS name of the domain in upper case. Empty, it is the host name
+	// without its first label: a domain controller is named in its own domain unless
+	// somebody took care that it is not. The wrong realm gets no ticket.
+	Realm string
+	// User is a sAMAccountName, DOMAIN\name or a user principal name. With a credential
+	// cache it is empty, or the cache must be this user's; with a keytab it may be empty
+	// for the keytab's first principal.
+	User     string
+	Password func() ([]byte, error) // called at most once; what it returns is zeroed
+	Keytab   string                 // path
+	CCache   string                 // path, FILE:path or DIR:path
+	// Timeout is how long one request may take, a page of a search for example. Zero is
+	// 150 s: more than a domain controller spends on a page. Connecting, the KDC and the
+	// bind are given 20 s each if that is less.
+	Timeout time.Duration
+	// Dial connects to the KDC and to the domain controller; nil is net.Dialer's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+const (
+	defaultTimeout = 150 * time.Second
+	reachTimeout   = 20 * time.Second
+	maxMessage     = 64 << 20
+)
+
+// Session is a bound and sealed connection. It may be used by several goroutines. A request
+// that is cancelled, times out or finds the connection broken ends it.
+type Session struct {
+	ldap     *ldap.Conn
+	sealed   *gss.Conn
+	raw      *countingConn
+	server   Server
+	requests atomic.Int64
+	before   int64 // round trips until the session was bound
+
+	mu    sync.Mutex
+	cause error // why the session was ended
+}
+
+// Server says where a session goes and what protects it.
+type Server struct {
+	Host           string // DNS name
+	Address        string // IP address and port
+	Realm          string
+	Identity       string // who is bound, as the KDC names it
+	EncryptionType string
+	TicketEnds     time.Time // when the server ends the session
+	Protection     string
+}
+
+// Stats counts what a session did, its Kerberos exchanges included.
+type Stats struct {
+	RoundTrips int64 // requests that waited for an answer
+	BytesIn    int64 // as on the wire
+	BytesOut   int64
+}
+
+// ber.MaxPacketLengthBytes is the only limit that go-ldap's reader has, and a variable of
+// the process.
+var limitMessages = sync.OnceFunc(func() { ber.MaxPacketLengthBytes = maxMessage })
+
+// Dial gets a ticket, connects, binds and seals. The error is a *DialError where the domain
+// controller cannot be reached, and a *BindError otherwise; a server that did not prove
+// itself is gss.ErrMutualAuth inside.
+func Dial(ctx context.Context, c Config) (*Session, error) {
+	limitMessages()
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
+	where, err := c.where()
+	if err != nil {
+		return nil, &BindError{Stage: StageCredentials, Err: err}
+	}
+	var in, out atomic.Int64
+	dial := counted(c.Dial, &in, &out)
+	kdc := &krb5.Client{
+		Address: net.JoinHostPort(where.host, "88"),
+		Timeout: min(c.Timeout, reachTimeout),
+		Dial:    dial,
+	}
+	ticket, err := c.ticket(ctx, kdc, where)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := connect(ctx, dial, where.address, min(c.Timeout, reachTimeout))
+	if err != nil {
+		return nil, &DialError{Address: where.address, Err: err}
+	}
+	security, err := bind(ctx, conn, ticket, min(c.Timeout, reachTimeout))
+	if err != nil {
+		conn.Close()
+		return nil, &BindError{Stage: StageBind, Err: err}
+	}
+	s := &Session{
+		sealed: gss.NewConn(conn, security, c.Timeout),
+		raw:    conn.(*countingConn),
+		before: kdc.Exchanges() + 1,
+		server: Server{
+			Host:           where.host,
+			Address:        conn.RemoteAddr().String(),
+			Realm:          where.realm,
+			Identity:       ticket.Client.String(),
+			EncryptionType: ticket.Encryption(),
+			TicketEnds:     ticket.Ends,
+			Protection:     "sealed by Kerberos (GSS-SPNEGO)",
+		},
+	}
+	s.ldap = ldap.NewConn(s.sealed, true)
+	s.ldap.SetTimeout(c.Timeout)
+	s.ldap.Start()
+	return s, nil
+}
+
+// Server says where the session goes.
+func (s *Session) Server() Server { return s.server }
+
+// Stats counts what the session did until now.
+func (s *Session) Stats() Stats {
+	return Stats{
+		RoundTrips: s.before + s.requests.Load(),
+		BytesIn:    s.raw.in.Load(),
+		BytesOut:   s.raw.out.Load(),
+	}
+}
+
+// LDAP is the connection itself, for what this package does not do. Its requests are not
+// counted and know no context.
+func (s *Session) LDAP() *ldap.Conn { return s.ldap }
+
+// Close ends the session.
+func (s *Session) Close() error {
+	s.end(errClosed)
+	return s.ldap.Close()
+}
+
+var errClosed = errors.New("session is closed")
+
+// end closes the connection under go-ldap, which would otherwise wait for a stalled write.
+func (s *Session) end(cause error) {
+	s.mu.Lock()
+	if s.cause == nil {
+		s.cause = cause
+	}
+	s.mu.Unlock()
+	s.raw.Close()
+}
+
+// do runs one request. An error is a *ResultError where the server answered with one, a
+// *ConnectionError where it is not known whether the request took effect, and anything else
+// where it was never sent.
+func (s *Session) do(ctx context.Context, op, dn string, request func() error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s %s: %w", op, name(dn), err)
+	}
+	// There is no taking back a request, only an end of the connection.
+	stop := context.AfterFunc(ctx, func() { s.end(ctx.Err()) })
+	defer stop()
+	s.requests.Add(1)
+	err := request()
+	if err == nil {
+		return nil
+	}
+	var result *ldap.Error
+	if errors.As(err, &result) {
+		if result.ResultCode == ldap.ErrorFilterCompile {
+			return fmt.Errorf("%s %s: %w", op, name(dn), err)
+		}
+		// Numbers from 200 are go-ldap's own.
+		if result.ResultCode < ldap.ErrorNetwork {
+			return &ResultError{Op: op, DN: dn, Code: result.ResultCode, Message: text(result), Matched: result.MatchedDN}
+		}
+	}
+	s.end(err)
+	s.mu.Lock()
+	cause := s.cause
+	s.mu.Unlock()
+	if first := s.sealed.Err(); cause == err && first != nil && !errors.Is(first, net.ErrClosed) {
+		cause = first // go-ldap kept only its text
+	}
+	return &ConnectionError{Op: op, DN: dn, Err: cause}
+}
+
+type endpoint struct{ host, address, realm string }
+
+// where reads the names of the domain controller and its realm.
+func (c Config) where() (endpoint, error) {
+	host, port := c.DC, "389"
+	if h, p, err := net.SplitHostPort(c.DC); err == nil {
+		host, port = h, p
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "" || strings.ContainsAny(host, "/@: ") || net.ParseIP(host) != nil {
+		return endpoint{}, fmt.Errorf("domain controller %q: want its DNS name, which Kerberos proves", c.DC)
+	}
+	realm := strings.ToUpper(c.Realm)
+	if realm == "" {
+		_, domain, ok := strings.Cut(host, ".")
+		if !ok {
+			return endpoint{}, fmt.Errorf("domain controller %q: want its full DNS name, or the realm", c.DC)
+		}
+		realm = strings.ToUpper(domain)
+	}
+	return endpoint{host: host, address: net.JoinHostPort(host, port), realm: realm}, nil
+}
+
+func name(dn string) string {
+	if dn == "" {
+		return "rootDSE"
+	}
+	return dn
+}
