@@ -1,0 +1,71 @@
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME    ?= 10s
+SCRIPTS     := lab/lab .ci/run
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test lint fuzz bench lab lab-down clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## bin/gmsactl
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/gmsactl ./cmd/gmsactl
+
+demo: build ## audit and plan against the capture inside gmsactl; no directory needed
+	@set -e; for command in audit plan; do \
+		echo "\$$ gmsactl $$command --from demo 'provAgentgMSA\$$'"; \
+		status=0; bin/gmsactl $$command --from demo 'provAgentgMSA$$' || status=$$?; \
+		case $$status in 0) ;; 3) echo "(exit status 3: there is something to find)" ;; *) exit $$status ;; esac; \
+	done
+
+# GMSACTL_LAB: required fails without domain controllers, off tests without them; unset, they run where they can.
+test: ## go test -race, against the lab's domain controllers where they can run
+	@set -e; \
+	if [ "$$GMSACTL_LAB" = off ]; then \
+		echo "test: without domain controllers (GMSACTL_LAB=off)"; \
+	elif [ "$$GMSACTL_LAB" = required ] || lab/lab can; then \
+		lab/lab up >/dev/null; environment=$$(lab/lab env); eval "$$environment"; \
+		echo "test: with $$GMSACTL_LAB_DC and $$GMSACTL_LAB_OLD_DC"; \
+	else \
+		echo "test: without domain controllers, for the reason above; what needs them is skipped"; \
+	fi; \
+	set -x; $(GO) test -race -count=1 ./...
+
+lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "lint: gofmt -w $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@# Without a network nothing can be said about vulnerabilities; that is no finding, but it is said.
+	@echo '$(GO) run $(GOVULNCHECK) ./...'; \
+	if out=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); then echo "$$out"; \
+	elif echo "$$out" | grep -Eq 'fetching vulnerabilities: |: dial tcp|no such host'; then \
+		echo "lint: NOT CHECKED for known vulnerabilities: govulncheck can't reach its database"; \
+		echo "$$out" | tail -n 2 | sed 's/^/lint:   /'; \
+		echo "lint: a copy of the database can be named: GOVULNDB=file:///path make lint"; \
+	else echo "$$out"; exit 1; fi
+	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
+	else echo "lint: NOT CHECKED: shellcheck is not installed"; fi
+
+fuzz: ## every fuzz test in turn, FUZZTIME=10s each
+	@set -e; for package in $$($(GO) list ./...); do \
+		targets=$$($(GO) test -list '^Fuzz' $$package) || { echo "$$targets"; exit 1; }; \
+		for target in $$(echo "$$targets" | grep '^Fuzz' || :); do \
+			echo "fuzz: $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+bench: ## every benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lab: ## two Active Directory forests on loopback (root on Linux)
+	@lab/lab up
+
+lab-down: ## stop them and remove their state
+	@lab/lab down
+
+clean: ## remove what was built; the lab stays
+	rm -rf bin dist
