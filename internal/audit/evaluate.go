@@ -170,7 +170,7 @@ func (j *Judge) Row(t *directory.Target, req Requirement) Row {
 	}
 	judged := acl.Judge(acl.Target{DACL: d.DACL, Owner: d.Owner, SID: t.SID, Class: self}, j.token, req.Requirement.Requirement, below)
 	row.Effect = judged.Effect.String()
-	row.Decides = j.against(judged)
+	row.Decides = j.against(d.DACL, judged)
 	row.Pass = judged.Effect == acl.Granted && j.accept.passes(cover.Grant)
 	if !row.Pass {
 		row.Why = j.why(cover, judged)
@@ -247,17 +247,38 @@ func (j *Judge) class(c *directory.Class) (*acl.Class, string) {
 	return class, ""
 }
 
-// against are the entries that deny in any of the cases.
-func (j *Judge) against(judged acl.Judgement) []ACE {
+// against are the entries that deny in any of the cases, as they stand on the target
+// where they come from there.
+func (j *Judge) against(dacl *sddl.ACL, judged acl.Judgement) []ACE {
 	var aces []sddl.ACE
 	for _, c := range judged.Cases {
 		for _, d := range c.Decision.Deciding {
-			if d.ACE.Type.IsDeny() && !slices.Contains(aces, d.ACE) {
-				aces = append(aces, d.ACE)
+			if !d.Deny {
+				continue
+			}
+			ace := origin(dacl, d.ACE)
+			if !slices.Contains(aces, ace) {
+				aces = append(aces, ace)
 			}
 		}
 	}
 	return j.aces(aces)
+}
+
+// origin is the entry of the target that a new object's entry is inherited from; the
+// entry itself where it comes from elsewhere.
+func origin(dacl *sddl.ACL, inherited sddl.ACE) sddl.ACE {
+	if dacl == nil || !inherited.IsInherited() {
+		return inherited
+	}
+	for _, a := range dacl.ACEs {
+		like := a
+		like.Flags = inherited.Flags
+		if like == inherited && a.Flags.Has(sddl.ContainerInherit) {
+			return a
+		}
+	}
+	return inherited
 }
 
 // why is one sentence on what keeps a row from passing.

@@ -212,10 +212,12 @@ func (r *Recorder) Read(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 			if err == nil {
 				r.keep(e)
 			}
-			if !yield(e, err) {
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}
+		// The base is there, even where it did not match: that is an answer too.
+		r.keep(Entry{DN: q.Base})
 	}
 }
 

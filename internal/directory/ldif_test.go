@@ -207,6 +207,7 @@ func TestRecorderAnswersTheSameAgain(t *testing.T) {
 		{Attrs: []string{"namingContexts"}},
 		{Base: "DC=corp", Attrs: []string{"objectClass"}, Descriptor: true},
 		{Base: "DC=corp", Scope: Subtree, Any: []Match{{"sAMAccountName", "jo"}}, Attrs: []string{"cn"}},
+		{Base: "CN=Users,DC=corp", Scope: OneLevel, Any: []Match{{"cn", "nobody"}}},
 	}
 	var want [][]Entry
 	for _, q := range queries {
