@@ -1,16 +1,15 @@
 package sddl
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gmsactl/gmsactl/internal/labtest"
 )
 
 // sambaScript reads lines SDDL TAB bytes, and for each prints, from the SDDL, the bytes
@@ -52,19 +51,13 @@ var sambaRules = []struct {
 // code has nothing in common with this one. Beyond sambaRules, Samba's bytes have another
 // layout, its ACLs always have revision 4, and it pads hex authorities with zeros.
 func TestSambaAgrees(t *testing.T) {
-	run := os.Getenv("GMSACTL_LAB_RUN")
-	if run == "" {
-		if os.Getenv("GMSACTL_LAB") == "required" {
-			t.Fatal("GMSACTL_LAB_RUN is not set, and GMSACTL_LAB is required")
-		}
-		t.Skip("GMSACTL_LAB_RUN is not set: run lab/lab up for Samba's security descriptors")
-	}
+	lab := labtest.Require(t)
 	const count = 4000
 	random := rand.New(rand.NewPCG(1, 2))
 	var (
 		texts       []string
 		descriptors []*Descriptor
-		in          bytes.Buffer
+		in          strings.Builder
 	)
 	for range count {
 		text := randomText(random)
@@ -79,15 +72,8 @@ func TestSambaAgrees(t *testing.T) {
 		texts, descriptors = append(texts, text), append(descriptors, d)
 		fmt.Fprintf(&in, "%s\t%x\n", text, b)
 	}
-	command := exec.Command(run, "run", "python3", "-c", sambaScript, corp.Domain.String())
-	command.Stdin = &in
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("run Samba's Python: %v\n%s", err, stderr.Bytes())
-	}
-	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	out := lab.RunInput(t, in.String(), "python3", "-c", sambaScript, corp.Domain.String())
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 	if len(lines) != count {
 		t.Fatalf("Samba answered %d lines to %d", len(lines), count)
 	}
@@ -284,4 +270,90 @@ func randomSID(r *rand.Rand) string {
 		subs = append(subs, r.Uint32()>>r.IntN(32))
 	}
 	return newSID(r.Uint64()>>(16+r.IntN(48)), subs...).String()
+}
+
+// forestScript prints the domain's SID, then for every object of the directory its
+// descriptor's bytes and SDDL, and for every class its default descriptor in SDDL.
+const forestScript = `
+from samba.dcerpc import security
+from samba.ndr import ndr_unpack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+from samba.auth import system_session
+lp = LoadParm()
+lp.load_default()
+db = SamDB(url=lp.samdb_url(), lp=lp, session_info=system_session())
+domain = security.dom_sid(db.get_domain_sid())
+print("domain", domain, "", sep="\t")
+for base in db.get_default_basedn(), db.get_config_basedn(), db.get_schema_basedn():
+    for o in db.search(base, attrs=["nTSecurityDescriptor", "defaultSecurityDescriptor"], controls=["sd_flags:1:15"]):
+        b = o["nTSecurityDescriptor"][0]
+        print("descriptor", bytes(b).hex(), ndr_unpack(security.descriptor, b).as_sddl(domain), sep="\t")
+        if "defaultSecurityDescriptor" in o:
+            print("default", str(o["defaultSecurityDescriptor"][0]), "", sep="\t")
+`
+
+// TestEveryDescriptorOfAForestIsLossless reads what a real directory holds: Microsoft's
+// default descriptors, and the descriptors that a domain controller has made of them.
+func TestEveryDescriptorOfAForestIsLossless(t *testing.T) {
+	lab := labtest.Require(t)
+	var ctx Aliases
+	used, counts := map[string]int{}, map[string]int{}
+	for line := range strings.Lines(lab.Run(t, "python3", "-c", forestScript)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(fields) != 3 {
+			t.Fatalf("%q", line)
+		}
+		counts[fields[0]]++
+		switch fields[0] {
+		case "domain":
+			sid := mustSID(fields[1])
+			ctx = Aliases{Domain: sid, Forest: sid, Machine: sid}
+		case "default":
+			d, err := ParseText(fields[1], ctx)
+			if err != nil {
+				t.Errorf("%s: %v", fields[1], err)
+				continue
+			}
+			text := d.Text(ctx)
+			again, err := ParseText(text, ctx)
+			if err != nil {
+				t.Errorf("%s: %v", text, err)
+				continue
+			}
+			sameParts(t, again, d)
+		case "descriptor":
+			b, err := hex.DecodeString(fields[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := Parse(b)
+			if err != nil {
+				t.Errorf("%x: %v", b, err)
+				continue
+			}
+			if got := d.Text(ctx); got != asWindows(fields[2], used) {
+				t.Errorf("got   %s\nSamba %s", got, fields[2])
+			}
+			if same, err := d.Append(nil); err != nil || string(same) != string(b) {
+				t.Errorf("%x is appended as %x, %v", b, same, err)
+			}
+			rebuilt, err := d.WithDACL(d.DACL).Append(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := Parse(rebuilt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameParts(t, again, d)
+			if err := d.DACL.Canonical(); err != nil {
+				t.Logf("not canonical: %v: %s", err, d.Text(ctx))
+			}
+		}
+	}
+	t.Logf("%d descriptors, %d default descriptors", counts["descriptor"], counts["default"])
+	if counts["descriptor"] < 3000 || counts["default"] < 200 {
+		t.Errorf("%d descriptors and %d defaults are too few for a forest", counts["descriptor"], counts["default"])
+	}
 }

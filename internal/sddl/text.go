@@ -163,12 +163,12 @@ func appendACEFlags(dst []byte, flags ACEFlags) []byte {
 	return dst
 }
 
-// ParseText reads a descriptor in SDDL, strictly: upper case, no blanks, each part at
-// most once, allow and deny entries in the DACL and audit entries in the SACL. An alias
-// whose SID ctx does not have is an error, and so is a type whose entries carry more than
-// a mask, GUIDs and a SID. A text without D: has no DACL, which grants everybody
-// everything, as D:NO_ACCESS_CONTROL does; D: alone is the empty DACL. The error is a
-// *SyntaxError. [MS-DTYP] 2.5.1.
+// ParseText reads a descriptor in SDDL, strictly: upper case, blanks only around the
+// entries, each part at most once, allow and deny entries in the DACL and audit entries
+// in the SACL. An alias whose SID ctx does not have is an error, and so is a type whose
+// entries carry more than a mask, GUIDs and a SID. A text without D: has no DACL, which
+// grants everybody everything, as D:NO_ACCESS_CONTROL does; D: alone is the empty DACL.
+// The error is a *SyntaxError. [MS-DTYP] 2.5.1.
 func ParseText(s string, ctx Aliases) (*Descriptor, error) {
 	p := textParser{s: s, ctx: ctx}
 	d := &Descriptor{Revision: 1, Control: SelfRelative}
@@ -299,11 +299,13 @@ func (p *textParser) sid(token string) (SID, error) {
 // acl reads the flags and entries of part 'D' or 'S'; a nil ACL is the null one.
 func (p *textParser) acl(part byte) (*ACL, Control, error) {
 	var control Control
+	p.skipBlanks()
 flags:
 	for {
 		rest := p.s[p.at:]
 		if strings.HasPrefix(rest, nullACL) {
 			p.at += len(nullACL)
+			p.skipBlanks()
 			return nil, control, nil
 		}
 		for i := range aclFlags {
@@ -315,6 +317,7 @@ flags:
 		}
 		break
 	}
+	p.skipBlanks()
 	acl := &ACL{Revision: 2}
 	if n := strings.Count(p.s[p.at:], "("); n > 0 {
 		acl.ACEs = make([]ACE, 0, n)
@@ -337,6 +340,7 @@ flags:
 			acl.Revision = 4
 		}
 		acl.ACEs = append(acl.ACEs, ace.asStored())
+		p.skipBlanks()
 	}
 	if p.at < len(p.s) && !p.atPart() {
 		return nil, 0, p.want("an ACE, the next part or the end of the text")
@@ -345,6 +349,14 @@ flags:
 		return nil, 0, p.refuse("the ACL would have " + strconv.Itoa(size) + " bytes, at most " + strconv.Itoa(MaxACL) + " fit")
 	}
 	return acl, control, nil
+}
+
+// skipBlanks skips blanks within an ACL but outside of its entries. Windows takes them in
+// more places; here some classes of AD's schema have them in their default descriptors.
+func (p *textParser) skipBlanks() {
+	for p.at < len(p.s) && p.s[p.at] == ' ' {
+		p.at++
+	}
 }
 
 func (p *textParser) atPart() bool {
