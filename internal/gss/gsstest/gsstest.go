@@ -1,0 +1,217 @@
+// Package gsstest is the other side of a security context, for tests: an acceptor of
+// GSS-SPNEGO with Kerberos that can be told to answer wrongly. It needs no KDC, as it is
+// told the session key, and judges nothing but what would make the test meaningless.
+package gsstest
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/asn1"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	kasn1 "github.com/jcmturner/gofork/encoding/asn1"
+	"github.com/jcmturner/gokrb5/v8/asn1tools"
+	"github.com/jcmturner/gokrb5/v8/crypto"
+	"github.com/jcmturner/gokrb5/v8/iana/asnAppTag"
+	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
+	"github.com/jcmturner/gokrb5/v8/iana/msgtype"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+	"golang.org/x/crypto/cryptobyte"
+	der "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/gmsactl/gmsactl/internal/krb5"
+)
+
+// Key is a random key of an encryption type.
+func Key(etype int32) types.EncryptionKey {
+	b := make([]byte, krb5.KeySize(etype))
+	rand.Read(b)
+	return types.EncryptionKey{KeyType: etype, KeyValue: b}
+}
+
+// Ticket is a ticket for ldap/dc1.corp.example with a random session key. Nobody can
+// decrypt it, and an Acceptor need not.
+func Ticket(etype int32) *krb5.Ticket {
+	service := krb5.ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE")
+	client, _ := krb5.UserPrincipal("bob", "CORP.EXAMPLE")
+	return &krb5.Ticket{
+		Ticket: messages.Ticket{
+			TktVNO:  5,
+			Realm:   service.Realm,
+			SName:   service.Name,
+			EncPart: types.EncryptedData{EType: etype, KVNO: 2, Cipher: []byte("not a ticket's encrypted part")},
+		},
+		Key:    Key(etype),
+		Client: client,
+		Server: service,
+		Ends:   time.Now().Add(time.Hour),
+	}
+}
+
+// Acceptor is a service that shares a session key.
+type Acceptor struct {
+	Session types.EncryptionKey
+	Subkey  *types.EncryptionKey // its own, if any
+	RecvSeq uint64               // of the next token to unwrap
+	SendSeq uint64               // of the next token to wrap
+
+	Auth    types.Authenticator // what the initiator sent
+	APReq   messages.APReq
+	initial types.EncryptionKey
+}
+
+// NewAcceptor is the service that a ticket is for, with a subkey of its own, as a domain
+// controller has.
+func NewAcceptor(t *krb5.Ticket) *Acceptor {
+	sub := Key(t.Key.KeyType)
+	return &Acceptor{Session: t.Key, Subkey: &sub, SendSeq: 1000}
+}
+
+// Read reads the initiator's first token.
+func (a *Acceptor) Read(token []byte) error {
+	var outer, inner, seq, mechs, field, mech cryptobyte.String
+	var oid asn1.ObjectIdentifier
+	in := cryptobyte.String(token)
+	if !in.ReadASN1(&outer, 0x60) || !outer.ReadASN1ObjectIdentifier(&oid) || oid.String() != "1.3.6.1.5.5.2" ||
+		!outer.ReadASN1(&inner, 0xa0) || !inner.ReadASN1(&seq, der.SEQUENCE) ||
+		!seq.ReadASN1(&field, 0xa0) || !field.ReadASN1(&mechs, der.SEQUENCE) ||
+		!mechs.ReadASN1ObjectIdentifier(&oid) || oid.String() != "1.2.840.113554.1.2.2" || !mechs.Empty() ||
+		!seq.ReadASN1(&field, 0xa2) || !field.ReadASN1(&mech, der.OCTET_STRING) ||
+		!mech.ReadASN1(&inner, 0x60) || !inner.ReadASN1ObjectIdentifier(&oid) {
+		return errors.New("not an initial token")
+	}
+	var kind []byte
+	if !inner.ReadBytes(&kind, 2) || !bytes.Equal(kind, []byte{1, 0}) {
+		return errors.New("not an AP-REQ")
+	}
+	if err := a.APReq.Unmarshal(inner); err != nil {
+		return err
+	}
+	if err := a.APReq.DecryptAuthenticator(a.Session); err != nil {
+		return err
+	}
+	a.Auth = a.APReq.Authenticator
+	a.initial = a.Auth.SubKey
+	a.RecvSeq = uint64(a.Auth.SeqNumber)
+	return nil
+}
+
+// Part is the part of an AP-REP that proves the acceptor: right, unless it is changed.
+func (a *Acceptor) Part() messages.EncAPRepPart {
+	p := messages.EncAPRepPart{CTime: a.Auth.CTime, Cusec: a.Auth.Cusec, SequenceNumber: int64(a.SendSeq)}
+	if a.Subkey != nil {
+		p.Subkey = *a.Subkey
+	}
+	return p
+}
+
+// APRep encrypts a part with a key.
+func APRep(p messages.EncAPRepPart, key types.EncryptionKey) ([]byte, error) {
+	b, err := kasn1.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	ed, err := crypto.GetEncryptedData(asn1tools.AddASNAppTag(b, asnAppTag.EncAPRepPart), key, keyusage.AP_REP_ENCPART, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, err = kasn1.Marshal(messages.APRep{PVNO: 5, MsgType: msgtype.KRB_AP_REP, EncPart: ed})
+	return asn1tools.AddASNAppTag(b, asnAppTag.APREP), err
+}
+
+// Response is a NegTokenResp with a Kerberos token of a kind in it; no token without one.
+func Response(state int, mech asn1.ObjectIdentifier, kind, message []byte) []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(0xa1, func(b *cryptobyte.Builder) {
+		b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(0xa0, func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(state)) })
+			b.AddASN1(0xa1, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(mech) })
+			if message == nil {
+				return
+			}
+			b.AddASN1(0xa2, func(b *cryptobyte.Builder) {
+				b.AddASN1(der.OCTET_STRING, func(b *cryptobyte.Builder) {
+					b.AddASN1(0x60, func(b *cryptobyte.Builder) {
+						b.AddASN1ObjectIdentifier(Krb5)
+						b.AddBytes(kind)
+						b.AddBytes(message)
+					})
+				})
+			})
+		})
+	})
+	return b.BytesOrPanic()
+}
+
+// The mechanism, and the kinds of its tokens.
+var (
+	Krb5      = asn1.ObjectIdentifier{1, 2, 840, 113554, 1, 2, 2}
+	MSKrb5    = asn1.ObjectIdentifier{1, 2, 840, 48018, 1, 2, 2}
+	KindAPRep = []byte{2, 0}
+	KindError = []byte{3, 0}
+)
+
+// Accept reads the initiator's token and answers it rightly.
+func (a *Acceptor) Accept(token []byte) ([]byte, error) {
+	if err := a.Read(token); err != nil {
+		return nil, err
+	}
+	rep, err := APRep(a.Part(), a.Session)
+	if err != nil {
+		return nil, err
+	}
+	return Response(0, MSKrb5, KindAPRep, rep), nil
+}
+
+func (a *Acceptor) key() (types.EncryptionKey, byte) {
+	if a.Subkey != nil {
+		return *a.Subkey, 4
+	}
+	return a.initial, 0
+}
+
+// Header is a wrap token's. RFC 4121, 4.2.6.2.
+func Header(flags byte, ec, rrc uint16, seq uint64) []byte {
+	b := []byte{5, 4, flags, 0xff}
+	b = binary.BigEndian.AppendUint16(b, ec)
+	b = binary.BigEndian.AppendUint16(b, rrc)
+	return binary.BigEndian.AppendUint64(b, seq)
+}
+
+// Wrap seals a message with a filler of ec bytes, rotated by rrc.
+func (a *Acceptor) Wrap(message []byte, ec, rrc uint16) []byte {
+	key, flag := a.key()
+	flags := 1 | 2 | flag
+	plain := append(append(bytes.Clone(message), make([]byte, ec)...), Header(flags, ec, 0, a.SendSeq)...)
+	ed, err := crypto.GetEncryptedData(plain, key, keyusage.GSSAPI_ACCEPTOR_SEAL, 0)
+	if err != nil {
+		panic(err)
+	}
+	c := ed.Cipher
+	n := len(c) - int(rrc)%len(c)
+	token := Header(flags, ec, rrc, a.SendSeq)
+	a.SendSeq++
+	return append(append(token, c[n:]...), c[:n]...)
+}
+
+// Unwrap opens a message of the initiator, which does not rotate.
+func (a *Acceptor) Unwrap(token []byte) ([]byte, error) {
+	key, flag := a.key()
+	want := Header(2|flag, 0, 0, a.RecvSeq)
+	if len(token) < 16 || !bytes.Equal(token[:16], want) {
+		return nil, fmt.Errorf("header % x, want % x", token[:min(16, len(token))], want)
+	}
+	a.RecvSeq++
+	plain, err := crypto.DecryptMessage(token[16:], key, keyusage.GSSAPI_INITIATOR_SEAL)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasSuffix(plain, want) {
+		return nil, errors.New("the encrypted header differs")
+	}
+	return plain[:len(plain)-16], nil
+}

@@ -1,0 +1,364 @@
+package krb5
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
+)
+
+// The vectors of RFC 3962, appendix B.
+func TestPasswordKey(t *testing.T) {
+	tests := []struct {
+		iter                         uint32
+		password, salt, want, want32 string
+	}{
+		{1, "password", "ATHENA.MIT.EDUraeburn",
+			"42263c6e89f4fc28b8df68ee09799f15",
+			"fe697b52bc0d3ce14432ba036a92e65bbb52280990a2fa27883998d72af30161"},
+		{1200, "password", "ATHENA.MIT.EDUraeburn",
+			"4c01cd46d632d01e6dbe230a01ed642a",
+			"55a6ac740ad17b4846941051e1e8b0a7548d93b0ab30a8bc3ff16280382b8c2a"},
+		{1200, strings.Repeat("X", 65), "pass phrase exceeds block size",
+			"cb8005dc5f90179a7f02104c0018751d",
+			"d78c5c9cb872a8c9dad4697f0bb5b2d21496c82beb2caeda2112fceea057401b"},
+		{50, "\U0001d11e", "EXAMPLE.COMpianist",
+			"f149c1f2e154a73452d43e7fe62a56e5",
+			"4b6d9839f84406df1f09cc166db4b83c571848b784a3d6bdc346589a3e393f9e"},
+	}
+	for _, tt := range tests {
+		for etype, want := range map[int32]string{17: tt.want, 18: tt.want32} {
+			key, err := Password(tt.password).key(Principal{}, []keyParams{{etype, tt.salt, tt.iter}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hex.EncodeToString(key.KeyValue); got != want {
+				t.Errorf("%q, %d rounds, etype %d: got %s, want %s", tt.password, tt.iter, etype, got, want)
+			}
+		}
+	}
+}
+
+func TestUserPrincipal(t *testing.T) {
+	tests := []struct {
+		name, user string
+		nameType   int32
+		want       string // empty: an error
+	}{
+		{"a bare name", "bob", 1, "bob@CORP.EXAMPLE"},
+		{"a machine's name", "gmsa$", 1, "gmsa$@CORP.EXAMPLE"},
+		{"a UPN of the realm", "bob@Corp.Example", 1, "bob@CORP.EXAMPLE"},
+		{"a UPN of another suffix", "bob@mail.example", 10, "bob@mail.example@CORP.EXAMPLE"},
+		{"a UPN with two signs", "bob@home@mail.example", 10, "bob@home@mail.example@CORP.EXAMPLE"},
+		{"the domain's first label", `corp\bob`, 1, "bob@CORP.EXAMPLE"},
+		{"the domain's DNS name", `corp.example\bob`, 1, "bob@CORP.EXAMPLE"},
+		{"another short name is for the KDC to judge", `ad01\bob`, 1, "bob@AD01"},
+		{"empty", "", 0, ""},
+		{"no name after the domain", `corp\`, 0, ""},
+		{"no domain", `\bob`, 0, ""},
+		{"both forms", `corp\bob@corp.example`, 0, ""},
+		{"no suffix", "bob@", 0, ""},
+		{"no name", "@corp.example", 0, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := UserPrincipal(tt.user, "CORP.EXAMPLE")
+			if err != nil {
+				if tt.want != "" {
+					t.Error(err)
+				}
+				return
+			}
+			if p.String() != tt.want || p.Name.NameType != tt.nameType {
+				t.Errorf("got %s, type %d", p, p.Name.NameType)
+			}
+		})
+	}
+}
+
+// file builds keytabs and credential caches.
+type file []byte
+
+func (f file) u16(n int) file      { return binary.BigEndian.AppendUint16(f, uint16(n)) }
+func (f file) u32(n int64) file    { return binary.BigEndian.AppendUint32(f, uint32(n)) }
+func (f file) short(s string) file { return append(f.u16(len(s)), s...) }
+func (f file) long(s string) file  { return append(f.u32(int64(len(s))), s...) }
+
+func (f file) keytabKey(realm, name string, kvno int, etype int, key string) file {
+	e := file{}.u16(1).short(realm).short(name).u32(1).u32(0)
+	e = append(e, byte(kvno)).u16(etype).short(key).u32(int64(kvno))
+	return f.long(string(e))
+}
+
+var key32 = strings.Repeat("k", 32)
+
+func TestKeytabFindsTheNewestKeyWithoutRegardToCase(t *testing.T) {
+	b := file{5, 2}.
+		keytabKey("CORP.EXAMPLE", "Bob", 3, 18, strings.Repeat("3", 32)).
+		u32(-8).u32(0).u32(0). // a hole
+		keytabKey("CORP.EXAMPLE", "BOB", 300, 18, strings.Repeat("n", 32)).
+		keytabKey("CORP.EXAMPLE", "bob", 4, 18, strings.Repeat("4", 32)).
+		keytabKey("CORP.EXAMPLE", "bob", 400, 23, strings.Repeat("r", 16)).
+		keytabKey("OTHER.EXAMPLE", "bob", 500, 18, strings.Repeat("o", 32)).
+		keytabKey("CORP.EXAMPLE", "eve", 600, 18, strings.Repeat("e", 32))
+	path := filepath.Join(t.TempDir(), "keytab")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k, err := ReadKeytab("FILE:" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := principal(1, "bob", "corp.example")
+	key, err := k.key(client, []keyParams{{etype: 18}, {etype: 17}})
+	if err != nil || string(key.KeyValue) != strings.Repeat("n", 32) {
+		t.Errorf("got %q, %v", key.KeyValue, err)
+	}
+	clear(key.KeyValue)
+	if again, _ := k.key(client, []keyParams{{etype: 18}}); string(again.KeyValue) != strings.Repeat("n", 32) {
+		t.Error("a caller that zeroes its key zeroes the keytab's")
+	}
+	var none *NoKeyError
+	if _, err := k.key(client, []keyParams{{etype: 17}}); !errors.As(err, &none) {
+		t.Errorf("no key of the type: got %v", err)
+	}
+	if p, ok := k.First(); !ok || p.String() != "Bob@CORP.EXAMPLE" {
+		t.Errorf("first principal is %s", p)
+	}
+}
+
+func ticketBytes(t testing.TB, name ...string) string {
+	t.Helper()
+	ticket := messages.Ticket{TktVNO: 5, Realm: "CORP.EXAMPLE", SName: types.PrincipalName{NameType: 2, NameString: name},
+		EncPart: types.EncryptedData{EType: 18, Cipher: []byte("opaque")}}
+	b, err := ticket.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (f file) principal(realm string, name ...string) file {
+	f = f.u32(1).u32(int64(len(name))).long(realm)
+	for _, n := range name {
+		f = f.long(n)
+	}
+	return f
+}
+
+func cache(version byte) file {
+	f := file{5, version}
+	if version == 4 {
+		f = f.short("\x00\x01\x00\x08\xff\xff\xff\xff\x00\x00\x00\x00")
+	}
+	return f.principal("CORP.EXAMPLE", "bob")
+}
+
+func (f file) credential(realm string, name []string, key string, ends time.Time, ticket string) file {
+	version := f[1]
+	f = f.principal("CORP.EXAMPLE", "bob").principal(realm, name...).u16(18)
+	if version == 3 {
+		f = f.u16(18)
+	}
+	f = f.long(key).u32(0).u32(0).u32(ends.Unix()).u32(0)
+	f = append(f, 0).u32(0)
+	f = f.u32(1).u16(2).long("\x7f\x00\x00\x01").u32(0)
+	return f.long(ticket).long("")
+}
+
+var (
+	ldapName = []string{"ldap", "DC1.corp.example"}
+	tgtName  = []string{"krbtgt", "CORP.EXAMPLE"}
+)
+
+func TestCCache(t *testing.T) {
+	now := time.Now()
+	later, past := now.Add(time.Hour), now.Add(-time.Hour)
+	service := ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE")
+	for _, version := range []byte{3, 4} {
+		b := cache(version).
+			credential("X-CACHECONF:", []string{"krb5_ccache_conf_data", "pa_type"}, "", now, "2").
+			credential("CORP.EXAMPLE", tgtName, key32, past, ticketBytes(t, tgtName...)).
+			credential("", ldapName, key32, later, ticketBytes(t, ldapName...)).
+			credential("CORP.EXAMPLE", ldapName, key32, past, ticketBytes(t, ldapName...))
+		c, err := parseCCache(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Client.String() != "bob@CORP.EXAMPLE" || len(c.entries) != 3 {
+			t.Errorf("version %d: %d tickets of %s", version, len(c.entries), c.Client)
+		}
+		ticket, err := c.Ticket(service, now)
+		if err != nil || ticket == nil || ticket.Ends.Unix() != later.Unix() {
+			t.Errorf("version %d: service ticket %v, %v", version, ticket, err)
+		}
+		var expired *ExpiredError
+		if _, err := c.TGT("CORP.EXAMPLE", now); !errors.As(err, &expired) || expired.Ended.Unix() != past.Unix() {
+			t.Errorf("version %d: expired ticket-granting ticket: %v", version, err)
+		}
+		if ticket, err := c.TGT("OTHER.EXAMPLE", now); ticket != nil || err != nil {
+			t.Errorf("version %d: another realm's: %v, %v", version, ticket, err)
+		}
+	}
+}
+
+func TestCCacheRefusesKeysItCannotUse(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	tests := []struct {
+		name, key, ticket string
+	}{
+		{"a short key", "short", ticketBytes(t, ldapName...)},
+		{"garbage for a ticket", key32, "garbage"},
+		{"no ticket", key32, ""},
+		{"a ticket for nobody", key32, ticketBytes(t)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := parseCCache(cache(4).credential("CORP.EXAMPLE", ldapName, tt.key, later, tt.ticket))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ticket, err := c.Ticket(ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE"), time.Now()); err == nil {
+				t.Errorf("got %v", ticket)
+			}
+		})
+	}
+}
+
+func TestEveryTruncationOfAFileFails(t *testing.T) {
+	ccache := cache(4).credential("CORP.EXAMPLE", ldapName, key32, time.Now(), "t")
+	start := len(cache(4))
+	for n := range ccache {
+		if n == start {
+			continue // a cache without tickets
+		}
+		if _, err := parseCCache(ccache[:n]); err == nil {
+			t.Errorf("a credential cache of %d bytes of %d", n, len(ccache))
+		}
+	}
+	keytab := file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 1, 18, key32)
+	for n := range keytab {
+		if n == 2 {
+			continue // a keytab without keys
+		}
+		if _, err := parseKeytab(keytab[:n]); err == nil {
+			t.Errorf("a keytab of %d bytes of %d", n, len(keytab))
+		}
+	}
+}
+
+func TestHostileFiles(t *testing.T) {
+	huge := int64(0x7fffffff)
+	tests := map[string]file{
+		"2^31 components":     file{5, 4}.u16(0).u32(1).u32(huge).long("R"),
+		"2^32-1 components":   file{5, 4}.u16(0).u32(1).u32(-1).long("R"),
+		"2^31 addresses":      cache(4).principal("R", "a").principal("R", "b").u16(18).long(key32).u32(0).u32(0).u32(0).u32(0).long("").u32(huge),
+		"a realm of 2^31":     file{5, 4}.u16(0).u32(1).u32(1).u32(huge),
+		"a negative realm":    file{5, 4}.u16(0).u32(1).u32(1).u32(-1),
+		"an older version":    {5, 2, 0, 0},
+		"nothing":             {},
+		"a keytab's hole":     file{5, 2}.u32(-0x80000000),
+		"a keytab's big hole": file{5, 2}.u32(-1000),
+	}
+	for name, b := range tests {
+		if _, err := parseCCache(b); err == nil {
+			t.Errorf("credential cache of %s: no error", name)
+		}
+		if _, err := parseKeytab(b); err == nil {
+			t.Errorf("keytab of %s: no error", name)
+		}
+	}
+}
+
+func TestCachePath(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "primary"), []byte("tktABC\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	evil := t.TempDir()
+	if err := os.WriteFile(filepath.Join(evil, "primary"), []byte("tkt/../../x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := t.TempDir()
+	tests := []struct {
+		name, want string // empty: an error
+	}{
+		{"/tmp/krb5cc_0", "/tmp/krb5cc_0"},
+		{"cc", "cc"},
+		{"./a:b", "./a:b"},
+		{`C:\cc`, `C:\cc`},
+		{"FILE:/tmp/cc", "/tmp/cc"},
+		{"WRFILE:cc", "cc"},
+		{"DIR:" + dir, filepath.Join(dir, "tktABC")},
+		{"DIR::" + dir + "/tktX", dir + "/tktX"},
+		{"DIR:" + empty, filepath.Join(empty, "tkt")},
+		{"DIR:" + evil, ""},
+		{"KCM:", ""},
+		{"KCM:1000", ""},
+		{"KEYRING:persistent:0", ""},
+		{"API:x", ""},
+		{"MSLSA:", ""},
+	}
+	for _, tt := range tests {
+		got, err := cachePath(tt.name)
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s: got %q, %v", tt.name, got, err)
+		}
+	}
+	var kind *CacheTypeError
+	if _, err := ReadCCache("KEYRING:persistent:0"); !errors.As(err, &kind) || !strings.Contains(err.Error(), "kinit -c FILE:") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzCCache(f *testing.F) {
+	f.Add([]byte(cache(4).credential("CORP.EXAMPLE", ldapName, key32, time.Now().Add(time.Hour), ticketBytes(f, ldapName...))))
+	f.Add([]byte(cache(3).credential("", tgtName, key32, time.Now(), ticketBytes(f, tgtName...))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parseCCache(b)
+		if err != nil {
+			return
+		}
+		for _, e := range c.entries {
+			ticket, err := c.Ticket(e.server, time.Time{})
+			if err == nil && ticket != nil && len(ticket.Key.KeyValue) != KeySize(ticket.Key.KeyType) {
+				t.Fatal("a key of the wrong size")
+			}
+		}
+	})
+}
+
+func FuzzKeytab(f *testing.F) {
+	f.Add([]byte(file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 300, 18, key32)))
+	f.Add([]byte(file{5, 2}.u32(-4).u32(0).keytabKey("CORP.EXAMPLE", "bob", 1, 17, key32[:16])))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := parseKeytab(b)
+		if err != nil {
+			return
+		}
+		// What was read can be written and read again.
+		out := file{5, 2}
+		for _, key := range k.keys {
+			p := key.principal
+			e := file{}.u16(len(p.Name.NameString)).short(p.Realm)
+			for _, n := range p.Name.NameString {
+				e = e.short(n)
+			}
+			e = e.u32(int64(p.Name.NameType)).u32(0)
+			e = append(e, byte(key.kvno)).u16(int(key.key.KeyType)).short(string(key.key.KeyValue)).u32(int64(key.kvno))
+			out = out.long(string(e))
+		}
+		again, err := parseKeytab(out)
+		if err != nil || !reflect.DeepEqual(again.keys, k.keys) {
+			t.Fatalf("got %v, %v\nwant %v", again, err, k)
+		}
+	})
+}
