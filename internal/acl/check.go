@@ -279,16 +279,12 @@ func (q *question) act(i int, w world) (do action, acts, uncertain bool) {
 	unseen := via == NotHeld || a.ObjectFlags&^known != 0
 	conditional := a.Type.IsCallback()
 	do = action{index: i, via: via, deny: deny, over: over, below: below}
-	applies := true
-	if allow {
-		applies = (!conditional || w.conditions) && (!unseen || w.unseen)
-	} else {
-		applies = (!conditional || !w.conditions) && (!unseen || !w.unseen)
-	}
-	if !applies {
+	// What is good for the asker, an allow or the absence of a deny, happens in a good
+	// world only: allow says which world the entry takes effect in.
+	if conditional && w.conditions != allow || unseen && w.unseen != allow {
 		return action{}, false, true
 	}
-	if allow == w.unseen {
+	if w.unseen == allow {
 		do.over |= maybe
 	}
 	return do, do.over|do.below != 0, conditional || unseen || maybe != 0
@@ -325,12 +321,11 @@ func (q *question) walk(w world) outcome {
 		}
 		open := q.want &^ (o.granted | o.denied)
 		var decided sddl.Mask
-		switch {
-		case do.deny:
+		if do.deny {
 			// A deny on a part is a deny on all that contains the part. [MS-ADTS] 5.1.3.3.3.
 			decided = (do.over | do.below) & open
 			o.denied |= decided
-		default:
+		} else {
 			decided = do.over & open
 			o.granted |= decided
 			o.parts |= do.below

@@ -187,6 +187,7 @@ func TestCheckWithWhatIsNotKnown(t *testing.T) {
 		{"extended rights need no class", "D:(OD;;CR;<changes>;;<me>)(OA;;CR;<reset>;;<me>)", token, nil, reset, Granted},
 
 		{"an unknown owner may be the one who is denied", "D:(D;;RP;;;CO)(A;;RP;;;<me>)", token, testClass, readAll, Unknown},
+		{"by OWNER RIGHTS too", "D:(D;;RP;;;OW)(A;;RP;;;<me>)", token, testClass, readAll, Unknown},
 		{"nothing is granted to an unknown owner", "D:(A;;RP;;;CO)(A;;RP;;;OW)", token, testClass, readAll, NotGranted},
 	} {
 		t.Run(c.name, func(t *testing.T) {

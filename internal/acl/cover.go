@@ -127,15 +127,21 @@ func (d *demand) covers(a *sddl.ACE) sddl.Mask {
 	return bits
 }
 
-// take takes off what an entry grants; gained is whether that was anything.
-func (d *demand) take(a *sddl.ACE) (gained bool) {
-	for i := range d.parts() {
-		p := &d.list[i]
-		bits := d.coversOn(p.on, a) & p.need
-		p.need &^= bits
-		gained = gained || bits != 0
+// gains says whether an entry grants something that is still needed.
+func (d *demand) gains(a *sddl.ACE) bool {
+	for _, p := range d.parts() {
+		if d.coversOn(p.on, a)&p.need != 0 {
+			return true
+		}
 	}
-	return gained
+	return false
+}
+
+// take takes off what an entry grants.
+func (d *demand) take(a *sddl.ACE) {
+	for i := range d.parts() {
+		d.list[i].need &^= d.coversOn(d.list[i].on, a)
+	}
 }
 
 // coversOn is what an entry grants in one place, to its SID.
@@ -228,9 +234,10 @@ func Cover(dacl *sddl.ACL, owner sddl.SID, token Token, req Requirement, propert
 	}{{Own, Split}, {Group, ViaGroup}, {WellKnown, ViaWellKnown}} {
 		for i := range dacl.ACEs {
 			a := &dacl.ACEs[i]
-			if token.Via(a.SID) != level.via || !d.take(a) {
+			if !d.gains(a) || token.Via(a.SID) != level.via {
 				continue
 			}
+			d.take(a)
 			c.ACEs = append(c.ACEs, *a)
 			if d.left() == 0 {
 				c.Grant = level.grant
@@ -248,8 +255,8 @@ func Cover(dacl *sddl.ACL, owner sddl.SID, token Token, req Requirement, propert
 	c.Grant, c.Missing = Missing, d.left()
 	if !token.Complete {
 		for i := range dacl.ACEs {
-			if token.Via(dacl.ACEs[i].SID) == NotHeld {
-				d.take(&dacl.ACEs[i])
+			if a := &dacl.ACEs[i]; d.gains(a) && token.Via(a.SID) == NotHeld {
+				d.take(a)
 			}
 		}
 		if !owner.IsZero() {

@@ -1,6 +1,10 @@
 package acl
 
-import "github.com/gmsactl/gmsactl/internal/sddl"
+import (
+	"slices"
+
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
 
 const (
 	inheritable = sddl.ContainerInherit | sddl.ObjectInherit
@@ -65,12 +69,7 @@ func applies(a *sddl.ACE, classes []sddl.GUID) bool {
 	if a.InheritedObjectType.IsZero() {
 		return a.Type.IsDeny()
 	}
-	for _, c := range classes {
-		if c == a.InheritedObjectType {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(classes, a.InheritedObjectType)
 }
 
 // resolve is an entry as it takes effect on one object: for a SID and for specific
@@ -129,14 +128,14 @@ func plain(t sddl.ACEType) sddl.ACEType {
 func emit(into []sddl.ACE, explicit int, x sddl.ACE) []sddl.ACE {
 	for i := explicit; i < len(into); i++ {
 		y := &into[i]
-		if x.SID != y.SID || x.Type != y.Type || x.Mask&^y.Mask != 0 || x.Flags&^y.Flags != 0 {
+		if x.Type != y.Type || x.Flags&^y.Flags != 0 || x.Mask&^y.Mask != 0 || x.ObjectType != y.ObjectType || x.SID != y.SID {
 			continue
 		}
 		if x == *y {
 			return into
 		}
 		if (x.Flags|y.Flags)&sddl.InheritOnly == 0 && !x.IsOpaque() &&
-			x.HasObjectType() == y.HasObjectType() && x.ObjectType == y.ObjectType && x.Data == y.Data &&
+			x.HasObjectType() == y.HasObjectType() && x.Data == y.Data &&
 			(!x.HasInheritedObjectType() || y.HasInheritedObjectType() && x.InheritedObjectType == y.InheritedObjectType) {
 			return into
 		}

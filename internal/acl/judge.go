@@ -1,6 +1,10 @@
 package acl
 
-import "github.com/gmsactl/gmsactl/internal/sddl"
+import (
+	"slices"
+
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
 
 // Target is the object that a requirement is about, as far as judging it goes.
 type Target struct {
@@ -43,6 +47,8 @@ type Judgement struct {
 // Who will own a new object is not known: rights of CREATOR OWNER and of the owner do
 // not count, a deny for CREATOR OWNER may. From the second level on every level inherits
 // the same. classes are those to try below; without any, nothing below is proven.
+//
+// In the decisions about new objects, Index counts among the entries that can matter.
 func Judge(target Target, token Token, req Requirement, classes []*Class) Judgement {
 	var j Judgement
 	add := func(where Where, class *Class, d Decision) {
@@ -57,23 +63,50 @@ func Judge(target Target, token Token, req Requirement, classes []*Class) Judgem
 		add(OnTarget, target.Class, Check(target.DACL, target.Owner, token, target.SID, target.Class, req.Right))
 	}
 	if req.Scope.below() {
-		var aces []sddl.ACE
-		if target.DACL != nil {
-			aces = target.DACL.ACEs
-		}
 		for _, class := range classes {
+			aces := passedOn(target.DACL, &token, class, req.Right)
 			add(OnChild, class, Check(newObject(aces, class, none, none), none, token, none, class, req.Right))
-		}
-		if req.Scope != Children {
+			if req.Scope == Children {
+				continue
+			}
 			for _, between := range intermediates(aces) {
-				for _, class := range classes {
-					add(Deeper, class, Check(newObject(between, class, none, none), none, token, none, class, req.Right))
-				}
+				add(Deeper, class, Check(newObject(between, class, none, none), none, token, none, class, req.Right))
 			}
 		}
 	}
 	j.Effect = worst(j.Cases, req.Scope.below() && len(classes) == 0)
 	return j
+}
+
+// passedOn are the inheritable entries that can matter to the token's right on an object
+// of the class. To inherit the others would change nothing: an entry makes another
+// superfluous only if it is for the same SID and GUID and has all of its bits.
+func passedOn(dacl *sddl.ACL, token *Token, class *Class, right Right) []sddl.ACE {
+	if dacl == nil {
+		return nil
+	}
+	q := question{token: token, class: class, right: right, want: right.bits()}
+	q.prepare()
+	list := make([]sddl.ACE, 0, 16)
+	for i := range dacl.ACEs {
+		a := &dacl.ACEs[i]
+		if a.Flags&inheritable == 0 {
+			continue
+		}
+		if !a.IsOpaque() {
+			if a.Mask.MapGeneric()&q.want == 0 {
+				continue
+			}
+			if _, possible := q.standing(a); !possible {
+				continue
+			}
+			if over, below, maybe := q.reach(a); over|below|maybe == 0 {
+				continue
+			}
+		}
+		list = append(list, *a)
+	}
+	return list
 }
 
 // intermediates are the entries a container between the target and an object may have
@@ -93,22 +126,13 @@ func intermediates(target []sddl.ACE) [][]sddl.ACE {
 		for j := i + 1; j < len(target); j++ {
 			x := &target[j]
 			if x.SID == y.SID && x.Type == y.Type && !x.HasInheritedObjectType() && x.ObjectType == y.ObjectType &&
-				x.Mask&^y.Mask == 0 && x.Flags.Has(sddl.ContainerInherit) && !contains(tried, class) {
+				x.Mask&^y.Mask == 0 && x.Flags.Has(sddl.ContainerInherit) && !slices.Contains(tried, class) {
 				tried = append(tried, class)
 				list = append(list, Inherit(target, []sddl.GUID{class}, none, none))
 			}
 		}
 	}
 	return list
-}
-
-func contains(list []sddl.GUID, g sddl.GUID) bool {
-	for _, h := range list {
-		if g == h {
-			return true
-		}
-	}
-	return false
 }
 
 // worst is the effect of all cases together.

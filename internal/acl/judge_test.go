@@ -2,6 +2,7 @@ package acl
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -69,5 +70,60 @@ func TestJudge(t *testing.T) {
 				t.Errorf("%s: got %v (%s), want %v (%s)", c.dacl, got.Effect, text, c.want, c.cases)
 			}
 		})
+	}
+}
+
+// What Judge calls granted below a target is granted on every new object that can be
+// there: under containers of any class, four levels deep, with nothing left out.
+func TestJudgeHoldsForEveryPathBelow(t *testing.T) {
+	user, computer, gmsa, ou := classes(t)
+	between := []*Class{{GUID: userClass}, {GUID: computerClass}, {GUID: ouClass}, {GUID: groupClass}}
+	none := sddl.SID{}
+	var granted, cases int
+	for seed := range 4000 {
+		d := dice{rand.New(rand.NewPCG(uint64(seed), 13))}
+		target := Target{DACL: &sddl.ACL{}, Owner: stranger, Class: ou}
+		mine := pick(d, account, group)
+		for range 1 + d.IntN(5) {
+			a := d.ace()
+			if d.IntN(2) == 0 { // rights alike, so that one entry makes another superfluous
+				a = sddl.ObjectACE(sddl.Allow, 0, pick(d, sddl.ReadProperty, sddl.ReadProperty|sddl.WriteProperty, sddl.GenericAll),
+					pick(d, sddl.GUID{}, displayNameAttr, generalSet), pick(d, sddl.GUID{}, userClass, ouClass, computerClass), mine)
+			}
+			a.Flags = pick(d, sddl.ContainerInherit, sddl.ContainerInherit, sddl.ContainerInherit|sddl.InheritOnly,
+				sddl.ContainerInherit|sddl.NoPropagate, sddl.ObjectInherit, 0)
+			target.DACL.ACEs = append(target.DACL.ACEs, a)
+		}
+		req := Requirement{Scope: pick(d, Descendants, Descendants, Children), Right: pick(d, readAll, readWrite, reset,
+			Right{sddl.ReadProperty, displayNameAttr, Attribute}, Right{sddl.ReadProperty, generalSet, PropertySet})}
+		asker := pick(d, token, partialToken)
+		below := pick(d, []*Class{user}, []*Class{computer, user}, []*Class{gmsa})
+		got := Judge(target, asker, req, below)
+		all := true
+		var descend func(aces []sddl.ACE, depth int)
+		descend = func(aces []sddl.ACE, depth int) {
+			for _, c := range below {
+				if Check(NewObject(&sddl.ACL{ACEs: aces}, c, none, none), none, asker, none, c, req.Right).Effect != Granted {
+					all = false
+				}
+			}
+			if req.Scope == Children || depth == 4 {
+				return
+			}
+			for _, c := range between {
+				descend(NewObject(&sddl.ACL{ACEs: aces}, c, none, none).ACEs, depth+1)
+			}
+		}
+		descend(target.DACL.ACEs, 1)
+		if all != (got.Effect == Granted) {
+			t.Fatalf("seed %d: %+v of %+v: got %v, on every path: %v\n%+v", seed, req, target.DACL.ACEs, got.Effect, all, got.Cases)
+		}
+		cases++
+		if all {
+			granted++
+		}
+	}
+	if granted < cases/20 || granted > cases*19/20 {
+		t.Errorf("%d of %d cases were granted: too few of one kind to mean anything", granted, cases)
 	}
 }

@@ -22,9 +22,11 @@ type wanted struct {
 	set   sddl.GUID // of the attribute that the object is
 }
 
-// MissingACEs are the fewest entries that give the account, by entries of its own, what
-// the requirements ask for and its own entries lack, and nothing else. Entries of
-// groups do not count, denies do not matter; see Judge for what they do.
+// MissingACEs are the entries that give the account, by entries of its own, what the
+// requirements ask for and its own entries lack, and nothing else: one for each object,
+// class and scope, none that the others make superfluous. Masks are merged only where
+// all of that is the same. Entries of groups do not count, and denies do not matter; see
+// Judge for what those do. [MS-DTYP] 2.4.4.3, [MS-ADTS] 5.1.3.3.
 //
 // Without a DACL nothing is missing: everybody may do everything, and the first entry
 // would take that away from everybody else. A requirement that cannot be judged (see
