@@ -123,24 +123,29 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		conn.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
 	}
+	return open(conn.(*countingConn), security, c.Timeout, kdc.Exchanges()+1, Server{
+		Host:           where.host,
+		Address:        conn.RemoteAddr().String(),
+		Realm:          where.realm,
+		Identity:       ticket.Client.String(),
+		EncryptionType: ticket.Encryption(),
+		TicketEnds:     ticket.Ends,
+		Protection:     "sealed by Kerberos (GSS-SPNEGO)",
+	}), nil
+}
+
+// open starts go-ldap on a bound connection, which it sees only through the seal.
+func open(conn *countingConn, security *gss.Context, timeout time.Duration, trips int64, server Server) *Session {
 	s := &Session{
-		sealed: gss.NewConn(conn, security, c.Timeout),
-		raw:    conn.(*countingConn),
-		before: kdc.Exchanges() + 1,
-		server: Server{
-			Host:           where.host,
-			Address:        conn.RemoteAddr().String(),
-			Realm:          where.realm,
-			Identity:       ticket.Client.String(),
-			EncryptionType: ticket.Encryption(),
-			TicketEnds:     ticket.Ends,
-			Protection:     "sealed by Kerberos (GSS-SPNEGO)",
-		},
+		sealed: gss.NewConn(conn, security, timeout),
+		raw:    conn,
+		before: trips,
+		server: server,
 	}
-	s.ldap = ldap.NewConn(s.sealed, true)
-	s.ldap.SetTimeout(c.Timeout)
+	s.ldap = ldap.NewConn(s.sealed, true) // "TLS" only keeps go-ldap from StartTLS
+	s.ldap.SetTimeout(timeout)
 	s.ldap.Start()
-	return s, nil
+	return s
 }
 
 // Server says where the session goes.
