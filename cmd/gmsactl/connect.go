@@ -28,8 +28,6 @@ type connection struct {
 	passwordStdin bool
 	timeout       time.Duration
 	from          string
-
-	set map[string]bool // flags that were given on the command line
 }
 
 func (c *connection) register(flags *pflag.FlagSet) {
@@ -133,7 +131,7 @@ func (a *app) session(ctx context.Context) (*ldapx.Session, error) {
 	}
 	config := ldapx.Config{
 		DC: c.dc, Realm: strings.ToUpper(c.domain), User: c.user,
-		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout,
+		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: a.dial,
 	}
 	if c.keytab == "" && c.ccache == "" {
 		if c.user == "" {

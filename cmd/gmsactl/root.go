@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 
@@ -24,6 +26,8 @@ type app struct {
 
 	output  string
 	connect connection
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's
 }
 
 const envPrefix = "GMSACTL_"

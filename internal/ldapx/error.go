@@ -63,6 +63,9 @@ func (e *ResultError) Error() string {
 	return s
 }
 
+// Refused says that the server answered, so that nothing of what was asked took effect.
+func (e *ResultError) Refused() bool { return true }
+
 // ConnectionError says that the connection ended before the answer came: whether the server
 // did what was asked is not known.
 type ConnectionError struct {
