@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-ldap/ldap/v3"
-
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/gss"
 	"github.com/gmsactl/gmsactl/internal/krb5"
@@ -140,13 +138,13 @@ func offset(ahead time.Duration) string {
 // resultHint follows the result code of LDAP. RFC 4511, 4.1.9.
 func resultHint(e *ldapx.ResultError) string {
 	switch e.Code {
-	case ldap.LDAPResultInsufficientAccessRights:
+	case ldapx.CodeInsufficientAccess:
 		return "bind as an identity that may read permissions and modify permissions (WRITE_DAC) there"
-	case ldap.LDAPResultReferral:
+	case ldapx.CodeReferral:
 		return "name a writable domain controller with --dc"
-	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
+	case ldapx.CodeBusy, ldapx.CodeUnavailable:
 		return "the domain controller is busy; run it again later or name another one with --dc"
-	case ldap.LDAPResultInvalidDNSyntax:
+	case ldapx.CodeInvalidDN:
 		return "a DN looks like OU=Sync,DC=corp,DC=example; a comma in a name is written \\,"
 	}
 	if strings.Contains(e.Message, "data 52e") {

@@ -1,0 +1,80 @@
+// Package gmsactl_test keeps the house: which package may know which.
+package gmsactl_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gmsactl/gmsactl/"
+
+// rooms are the packages, and the packages of ours that each may import. Imports point
+// down; docs/architecture.md says what each room is for.
+var rooms = map[string][]string{
+	"cmd/gmsactl": {"internal/audit", "internal/demo", "internal/directory", "internal/gss", "internal/krb5",
+		"internal/ldapx", "internal/plan", "internal/policy", "internal/report"},
+	"internal/report":      {"internal/audit", "internal/plan"},
+	"internal/plan":        {"internal/acl", "internal/audit", "internal/directory", "internal/policy", "internal/sddl"},
+	"internal/audit":       {"internal/acl", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
+	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "policies"},
+	"internal/demo":        {"internal/directory"},
+	"internal/ldapx":       {"internal/directory", "internal/gss", "internal/krb5"},
+	"internal/gss":         {"internal/krb5"},
+	"internal/gss/gsstest": {"internal/krb5"},
+	"internal/krb5":        {},
+	"internal/directory":   {"internal/sddl"},
+	"internal/acl":         {"internal/sddl"},
+	"internal/words":       {"internal/sddl"},
+	"internal/sddl":        {},
+	"internal/labtest":     {},
+	"policies":             {},
+}
+
+// walls are the packages of others that only some rooms may use, and why.
+var walls = []struct {
+	path, why string
+	rooms     []string
+}{
+	{"github.com/go-ldap/ldap/v3", "only ldapx talks LDAP", []string{"internal/ldapx"}},
+	{"github.com/jcmturner/gokrb5/v8", "only krb5 and gss speak Kerberos", []string{"internal/krb5", "internal/gss", "internal/gss/gsstest"}},
+	{"github.com/spf13/cobra", "only the command has flags", []string{"cmd/gmsactl"}},
+	{"gopkg.in/yaml.v3", "only policies are YAML", []string{"internal/policy"}},
+	{"net", "only the session, and what is below it, has a network", []string{"internal/ldapx", "internal/krb5", "internal/gss", "internal/gss/gsstest", "cmd/gmsactl"}},
+	{"os", "judging needs no files", []string{"internal/plan", "internal/krb5", "internal/ldapx", "internal/labtest", "cmd/gmsactl"}},
+	{"log", "a package returns errors, it does not print them", nil},
+	{"os/exec", "nothing is run but by the tests", []string{"internal/labtest"}},
+}
+
+func TestEveryPackageIsInItsRoom(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./internal/...", "./cmd/...", "./policies").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		room := strings.TrimPrefix(fields[0], module)
+		seen[room] = true
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("%s has no room: say in house_test.go what it may import", room)
+		}
+		for _, path := range fields[1:] {
+			if ours, ok := strings.CutPrefix(path, module); ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s, which is not below it", room, ours)
+			}
+			for _, wall := range walls {
+				if (path == wall.path || strings.HasPrefix(path, wall.path+"/") && strings.Contains(wall.path, ".")) && !slices.Contains(wall.rooms, room) {
+					t.Errorf("%s imports %s: %s", room, path, wall.why)
+				}
+			}
+		}
+	}
+	for room := range rooms {
+		if !seen[room] {
+			t.Errorf("%s is in the list and not in the house", room)
+		}
+	}
+}
