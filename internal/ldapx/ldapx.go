@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -167,7 +168,10 @@ func (s *Session) LDAP() *ldap.Conn { return s.ldap }
 // Close ends the session.
 func (s *Session) Close() error {
 	s.end(errClosed)
-	return s.ldap.Close()
+	if err := s.ldap.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 var errClosed = errors.New("session is closed")
@@ -213,6 +217,9 @@ func (s *Session) do(ctx context.Context, op, dn string, request func() error) e
 	s.mu.Unlock()
 	if first := s.sealed.Err(); cause == err && first != nil && !errors.Is(first, net.ErrClosed) {
 		cause = first // go-ldap kept only its text
+	}
+	if cause == io.EOF {
+		cause = fmt.Errorf("the server closed the connection: %w", io.EOF)
 	}
 	return &ConnectionError{Op: op, DN: dn, Err: cause}
 }
