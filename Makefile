@@ -3,10 +3,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 FUZZTIME    ?= 10s
-SCRIPTS     := lab/lab .ci/run
+SCRIPTS     := lab/lab lab/seed-demo .ci/run
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test lint fuzz bench lab lab-down clean
+.PHONY: help build demo demo-capture test lint fuzz bench lab lab-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,13 @@ demo: build ## audit and plan against the capture inside gmsactl; no directory n
 		status=0; bin/gmsactl $$command --from demo 'provAgentgMSA$$' || status=$$?; \
 		case $$status in 0) ;; 3) echo "(exit status 3: there is something to find)" ;; *) exit $$status ;; esac; \
 	done
+
+demo-capture: build ## capture the forest of --from demo anew, from a lab that was down
+	@! lab/lab status >/dev/null 2>&1 || { echo "demo-capture: the lab is up and holds other things: make lab-down first"; exit 1; }
+	@set -e; trap 'rm -f internal/demo/demo.ldif; lab/lab down' EXIT; \
+	lab/lab up >/dev/null; lab/seed-demo; environment=$$(lab/lab env); eval "$$environment"; \
+	bin/gmsactl collect --out internal/demo/demo.ldif --dc "$$GMSACTL_LAB_DC" --user "$$GMSACTL_LAB_USER" --password-file "$$GMSACTL_LAB_PASSWORD_FILE"; \
+	gzip -9nc internal/demo/demo.ldif > internal/demo/demo.ldif.gz
 
 # GMSACTL_LAB: required fails without domain controllers, off tests without them; unset, they run where they can.
 test: ## go test -race, against the lab's domain controllers where they can run

@@ -138,10 +138,6 @@ func (a *app) show(v any, text func() error) error {
 	return text()
 }
 
-func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "gmsactl: warning: "+format+"\n", args...)
-}
-
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

@@ -286,7 +286,8 @@ func pick[T any](d dice, list ...T) T { return list[d.IntN(len(list))] }
 func (d dice) ace() sddl.ACE {
 	bits := []sddl.Mask{sddl.ReadProperty, sddl.WriteProperty, sddl.ControlAccess, sddl.CreateChild, sddl.WriteSelf,
 		sddl.ReadControl, sddl.WriteDACL, sddl.Delete}
-	mask := pick(d, bits...) | pick(d, bits...)
+	mask := pick(d, bits...)
+	mask |= pick(d, bits...)
 	switch d.IntN(12) {
 	case 0:
 		mask = pick(d, sddl.GenericAll, sddl.GenericRead, sddl.GenericWrite, 0xffffffff)

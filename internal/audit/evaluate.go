@@ -50,6 +50,9 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 	if s.Account.Unseen != "" {
 		r.Notes = append(r.Notes, fmt.Sprintf("Not readable: %s; what depends on it is unknown.", s.Account.Unseen))
 	}
+	if s.Domain.ReadOnly {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s is a read-only domain controller; changes go to a writable one.", s.Domain.Host))
+	}
 	r.Notes = append(r.Notes, "Effect is judged on each target and on new objects below it; objects below that block inheritance, or that AdminSDHolder protects, were not read.")
 	return r, nil
 }

@@ -283,3 +283,6 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 
 // Len is the number of objects recorded.
 func (r *Recorder) Len() int { return len(r.entries) }
+
+// All are the entries of the capture, in the order of the file.
+func (c *Capture) All() iter.Seq[Entry] { return slices.Values(c.entries) }
