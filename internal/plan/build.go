@@ -54,16 +54,16 @@ func domainOf(d *directory.Domain) Domain {
 // grant plans one target: nil where there is nothing to write.
 func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []Blocked, error) {
 	var wanted []audit.Requirement
-	passing := map[string]bool{}
+	passing := make([]bool, len(j.Requirements)) // two policies may be of one name
 	var blocked []Blocked
 	block := func(req audit.Requirement, why string) {
 		blocked = append(blocked, Blocked{DN: t.DN, Rule: req.Rule.ID, Why: why})
 	}
-	for _, req := range j.Requirements {
+	for i, req := range j.Requirements {
 		row := j.Row(t, req)
 		switch {
 		case row.Pass:
-			passing[req.Policy+"/"+req.Rule.ID] = true
+			passing[i] = true
 		case row.Grant == audit.NotApplicable:
 		case t.Descriptor == nil:
 			block(req, t.Unreadable)
@@ -111,8 +111,8 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 			wanted = helped
 			continue
 		}
-		for _, req := range j.Requirements {
-			if row := j.Row(&simulated, req); passing[req.Policy+"/"+req.Rule.ID] && !row.Pass {
+		for i, req := range j.Requirements {
+			if row := j.Row(&simulated, req); passing[i] && !row.Pass {
 				return nil, nil, fmt.Errorf("rule %s passes now and would not afterwards", req.Rule.ID)
 			}
 		}
