@@ -42,6 +42,9 @@ func (c *connection) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.from, "from", "", "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
 }
 
+// credentialFlags are the flags of which one at most is given.
+var credentialFlags = []string{"keytab", "ccache", "password-file", "password-stdin"}
+
 // passwordVariable holds a password where neither a file nor standard input can.
 const passwordVariable = envPrefix + "PASSWORD"
 
@@ -74,6 +77,9 @@ var errNoDC = errors.New("no domain controller is named")
 // reader is a capture or a session, and how to be done with it.
 func (a *app) reader(ctx context.Context) (directory.Reader, func(), error) {
 	if a.connect.from != "" {
+		if a.connect.dc != "" {
+			return nil, nil, errors.New("--from and --dc contradict each other: one is a capture, the other a domain controller")
+		}
 		c, err := openCapture(a.connect.from)
 		return c, func() {}, err
 	}

@@ -9,7 +9,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"github.com/gmsactl/gmsactl/internal/report"
 )
 
 // The exit codes, a contract: gmsactl help exit-codes. 2 stays unused, for that is what
@@ -86,9 +89,21 @@ func (a *app) finish(ctx context.Context, err error) int {
 	case ctx.Err() != nil:
 		code, err = exitInterrupted, errors.New("interrupted")
 	}
-	fmt.Fprintf(a.stderr, "gmsactl: error: %v\n", err)
+	// A server's message or a name may hold what a terminal would obey.
+	fmt.Fprintf(a.stderr, "gmsactl: error: %s\n", report.Printable(oneLine(err.Error())))
 	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(a.stderr, "gmsactl: hint: %s\n", hint)
+		fmt.Fprintf(a.stderr, "gmsactl: hint: %s\n", report.Printable(hint))
 	}
 	return code
+}
+
+// oneLine joins the lines of a message that other packages broke.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,7 +103,12 @@ func args(names ...string) cobra.PositionalArgs {
 // separated by line ends, for DNs have commas.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
+	credentialGiven := slices.ContainsFunc(credentialFlags, flags.Changed)
 	flags.VisitAll(func(f *pflag.Flag) {
+		// A credential on the command line beats another kind of it in the environment.
+		if credentialGiven && slices.Contains(credentialFlags, f.Name) {
+			return
+		}
 		if f.Changed || f.Name == "help" || f.Name == "version" || f.Name == "yes" {
 			return
 		}

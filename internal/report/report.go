@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/plan"
@@ -27,17 +30,42 @@ func JSON(w io.Writer, v any) error {
 // Style says how text is marked. Colour only repeats what the words say.
 type Style struct{ Color bool }
 
-func (s Style) paint(code, text string) string {
+// painted is text that is fit for a terminal as it is.
+type painted string
+
+func (s Style) paint(code, text string) painted {
 	if !s.Color {
-		return text
+		return painted(Printable(text))
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return painted("\x1b[" + code + "m" + Printable(text) + "\x1b[0m")
 }
 
-func (s Style) good(text string) string   { return s.paint("32", text) }
-func (s Style) bad(text string) string    { return s.paint("31", text) }
-func (s Style) doubt(text string) string  { return s.paint("33", text) }
-func (s Style) strong(text string) string { return s.paint("1", text) }
+func (s Style) good(text string) painted   { return s.paint("32", text) }
+func (s Style) bad(text string) painted    { return s.paint("31", text) }
+func (s Style) doubt(text string) painted  { return s.paint("33", text) }
+func (s Style) strong(text string) painted { return s.paint("1", text) }
+
+// Printable is text without what a terminal might obey: names come from a directory in
+// which others write. Such characters are shown as Go escapes them.
+func Printable(text string) string {
+	if !strings.ContainsFunc(text, isUnprintable) && utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, "\\x%02x", text[i])
+		case isUnprintable(r):
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func isUnprintable(r rune) bool { return !unicode.IsPrint(r) }
 
 // printer collects the first error, so that rendering reads as what it renders.
 type printer struct {
@@ -46,6 +74,11 @@ type printer struct {
 }
 
 func (p *printer) printf(format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = Printable(text)
+		}
+	}
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format, args...)
 	}
@@ -116,14 +149,14 @@ func result(row audit.Row) string {
 
 func rowText(p *printer, row audit.Row, style Style) {
 	word := result(row)
-	padded := fmt.Sprintf("%-8s", word)
+	padded := painted(fmt.Sprintf("%-8s", word))
 	switch word {
 	case "pass":
-		padded = style.good(padded)
+		padded = style.good(string(padded))
 	case "FAIL":
-		padded = style.bad(padded)
+		padded = style.bad(string(padded))
 	case "unknown":
-		padded = style.doubt(padded)
+		padded = style.doubt(string(padded))
 	}
 	p.printf("%s %-30s %-15s %s\n", padded, row.Rule, row.Grant, row.Effect)
 	const indent = "         "
@@ -191,7 +224,7 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 	return p.err
 }
 
-func diffText(p *printer, sign string, a audit.ACE) {
+func diffText(p *printer, sign painted, a audit.ACE) {
 	p.printf("\n  %s%s\n", sign, a.SDDL)
 	p.wrapped("    ", "    ", a.Words)
 }
@@ -200,13 +233,12 @@ func diffText(p *printer, sign string, a audit.ACE) {
 func Outcome(w io.Writer, r *plan.Result, style Style) error {
 	p := &printer{w: w}
 	for _, o := range r.Outcomes {
-		line := fmt.Sprintf("%-12s", o.State)
+		line := style.bad(fmt.Sprintf("%-12s", o.State))
 		switch o.State {
 		case plan.Verified, plan.AlreadyDone:
-			line = style.good(line)
+			line = style.good(fmt.Sprintf("%-12s", o.State))
 		case plan.NotDone:
-		default:
-			line = style.bad(line)
+			line = style.doubt(fmt.Sprintf("%-12s", o.State))
 		}
 		p.printf("%s  %s\n", line, o.DN)
 		if o.Error != "" {
@@ -224,14 +256,12 @@ func Schema(w io.Writer, r *audit.SchemaReport, style Style) error {
 	p := &printer{w: w}
 	p.printf("Domain   %s, read from %s\n\n", r.Domain.DNS, r.Domain.DC)
 	for _, c := range r.Checks {
-		word := fmt.Sprintf("%-8s", c.Result)
+		word := style.doubt(fmt.Sprintf("%-8s", c.Result))
 		switch c.Result {
 		case audit.Pass:
-			word = style.good(word)
+			word = style.good(fmt.Sprintf("%-8s", c.Result))
 		case audit.Fail:
-			word = style.bad(word)
-		default:
-			word = style.doubt(word)
+			word = style.bad(fmt.Sprintf("%-8s", c.Result))
 		}
 		p.printf("%s %s\n", word, c.Title)
 		p.wrapped("         seen: ", "               ", c.Seen)
