@@ -139,3 +139,36 @@ func TestSilentServer(t *testing.T) {
 		}
 	})
 }
+
+// A server that does not prove itself is not spoken to, and has an exit code of its own.
+func TestServerThatFailsMutualAuthentication(t *testing.T) {
+	lab := labtest.Require(t)
+	u := administrator(t, lab)
+	u.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil || !strings.HasSuffix(address, ":389") {
+			return c, err
+		}
+		return &forger{Conn: c}, nil
+	}
+	got := u.want(exitMutualAuth, "audit", "krbtgt")
+	says(t, got.stderr, "hint: stop: this is the wrong host, or an attack")
+	if got.stdout != "" {
+		t.Errorf("standard output: %s", got.stdout)
+	}
+}
+
+// forger changes the last bit of a server's proof, which comes with its answer to the bind.
+type forger struct {
+	net.Conn
+	done bool
+}
+
+func (f *forger) Read(b []byte) (int, error) {
+	n, err := f.Conn.Read(b)
+	if !f.done && n > 64 {
+		b[n-1] ^= 1
+		f.done = true
+	}
+	return n, err
+}
