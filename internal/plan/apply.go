@@ -98,14 +98,20 @@ func Apply(ctx context.Context, d Directory, p *Plan, save func(*Backup) (path s
 	for _, i := range pending {
 		backup.Changes = append(backup.Changes, p.Changes[i])
 	}
-	if result.Backup, err = save(backup); err != nil {
+	path, err := save(backup)
+	if err != nil {
 		return result, fmt.Errorf("save the backup, so nothing was written: %w", err)
 	}
+	result.Backup = path
 	for n, i := range pending {
 		if n > 0 {
 			// The look at all of them may be a while ago by now.
-			if _, err := examine(ctx, d, p.Changes[i:i+1], &Result{Outcomes: make([]Outcome, 1)}); err != nil {
+			still, err := examine(ctx, d, p.Changes[i:i+1], &Result{Outcomes: result.Outcomes[i : i+1]})
+			if err != nil {
 				return result, err
+			}
+			if len(still) == 0 {
+				continue
 			}
 		}
 		if err := write(ctx, d, &p.Changes[i], &result.Outcomes[i]); err != nil {
