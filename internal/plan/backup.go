@@ -119,6 +119,9 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 			// Inherited entries are the server's: only the explicit ones go back.
 			dacl := *before.DACL
 			dacl.ACEs = slices.Concat(before.DACL.Explicit(), t.Descriptor.DACL.Inherited())
+			// These may be object ACEs that were not there before. Slack says nothing, and
+			// some servers refuse it.
+			dacl.Revision, dacl.Slack = max(dacl.Revision, t.Descriptor.DACL.Revision), ""
 			change, err := newChange(t, &dacl, s)
 			if err != nil {
 				return nil, fmt.Errorf("change of %s: %w", c.DN, err)
