@@ -33,11 +33,7 @@ type forest struct {
 	changed map[string]map[string][]byte // DNKey -> attribute in lower case -> value; nil: left out
 	gone    map[string]bool              // DNKey
 
-	// What a domain controller may do with a DACL that it is given.
-	sorts         bool // explicit entries in an order of its own, denies still first
-	dropsGiven    bool // works out inherited entries for itself: what was sent of them does not count
-	inheritsMore  bool // an entry more comes from above meanwhile
-	setsInherited bool // says that it worked out what is inherited
+	server
 
 	reads, writes []string // DNs of descriptors read and written
 
@@ -46,6 +42,14 @@ type forest struct {
 	onRead     func(n int, dn string) error
 	onWrite    func(n int, dn string) error
 	afterWrite func(n int, dn string) error
+}
+
+// server is what a domain controller may do with a DACL that it is given.
+type server struct {
+	sorts         bool // explicit entries in an order of its own, denies still first
+	dropsGiven    bool // works out inherited entries for itself: what was sent of them does not count
+	inheritsMore  bool // an entry more comes from above meanwhile
+	setsInherited bool // says that it worked out what is inherited
 }
 
 var demoCapture = sync.OnceValues(demo.Capture)
