@@ -469,3 +469,20 @@ func FuzzUnwrap(f *testing.F) {
 		}
 	})
 }
+
+func FuzzWhatTheServerWraps(f *testing.F) {
+	f.Add([]byte("0123456789"), uint16(0), uint16(28), uint16(0))
+	f.Add([]byte{}, uint16(16), uint16(0), uint16(3))
+	f.Fuzz(func(t *testing.T, message []byte, ec, rrc, claim uint16) {
+		c, a := pair(t, aes128, true)
+		if got, err := c.Unwrap(a.Wrap(message, ec, rrc)); err != nil || !bytes.Equal(got, message) {
+			t.Fatalf("got %q, %v", got, err)
+		}
+		// A filler's length that is not what was sealed.
+		token := a.Wrap(message, ec, rrc)
+		binary.BigEndian.PutUint16(token[4:], claim)
+		if _, err := c.Unwrap(token); (err == nil) != (claim == ec) {
+			t.Fatalf("EC %d for %d: %v", claim, ec, err)
+		}
+	})
+}

@@ -146,6 +146,12 @@ func TestLabBind(t *testing.T) {
 		t.Setenv("KRB5CCNAME", "FILE:"+ccache)
 		dial(t, base)
 	})
+	t.Run("a name and a password beyond ASCII", func(t *testing.T) {
+		password := "Pässwört-€-1"
+		name := lab.CreateUser(t, "jürgen", password).SAMAccountName
+		dial(t, as(lab, name, password))
+		dial(t, Config{DC: lab.DC, Keytab: lab.Keytab(t, name), User: name})
+	})
 	t.Run("a short domain name that the KDC knows better", func(t *testing.T) {
 		c := &krb5.Client{Address: net.JoinHostPort(lab.DC, "88"), Timeout: 20 * time.Second}
 		p, err := krb5.UserPrincipal(netbios+`\`+name, "AD01.EXAMPLE")

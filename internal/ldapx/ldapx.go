@@ -218,6 +218,9 @@ func (s *Session) do(ctx context.Context, op, dn string, request func() error) e
 	if first := s.sealed.Err(); cause == err && first != nil && !errors.Is(first, net.ErrClosed) {
 		cause = first // go-ldap kept only its text
 	}
+	if ctx.Err() == nil && (errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded)) {
+		cause = fmt.Errorf("another request ended the session: %v", cause) // not a cancellation of this one
+	}
 	if cause == io.EOF {
 		cause = fmt.Errorf("the server closed the connection: %w", io.EOF)
 	}
