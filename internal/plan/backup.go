@@ -36,7 +36,10 @@ func ReadBackup(r io.Reader) (*Backup, error) {
 	if err := checkKind(b.Kind, kindBackup, b.Format); err != nil {
 		return nil, err
 	}
-	return b, checkChanges(b.Changes)
+	if err := checkChanges(b.Changes); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Save writes the backup to a new file that only its owner may read, and has it on disk

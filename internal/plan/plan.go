@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -169,9 +170,17 @@ func (c *Change) check() error {
 	if got, want := after.Control, before.DACLOnly().Control; got != want {
 		return fmt.Errorf("after has control bits 0x%04x, before 0x%04x", uint16(got), uint16(want))
 	}
+	// The rest of the bytes says what before says: nothing hides between or behind the parts.
+	if want, err := before.WithDACL(after.DACL).DACLOnly().Append(nil); err != nil || !bytes.Equal(c.After, want) {
+		return errors.New("after is not its before with another DACL")
+	}
 	removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
 	if !sameSDDL(added, c.Add) || !sameSDDL(removed, c.Remove) {
 		return errors.New("what it says it adds and removes is not what its bytes do")
+	}
+	// Moving an entry is no difference, but a deny behind the allows denies less.
+	if err := after.DACL.Canonical(); err != nil && before.DACL.Canonical() == nil {
+		return fmt.Errorf("after is not in canonical order, and before is: %w", err)
 	}
 	return nil
 }
