@@ -53,6 +53,11 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 	if s.Domain.ReadOnly {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s is a read-only domain controller; changes go to a writable one.", s.Domain.Host))
 	}
+	if slices.ContainsFunc(j.Requirements, func(req Requirement) bool {
+		return req.Right.Object.IsZero() && req.Right.Mask&(sddl.ReadProperty|sddl.ControlAccess) == sddl.ReadProperty
+	}) {
+		r.Notes = append(r.Notes, "Reading all properties does not include confidential attributes, which take the right of control access too.")
+	}
 	r.Notes = append(r.Notes, "Effect is judged on each target and on new objects below it; objects below that block inheritance, or that AdminSDHolder protects, were not read.")
 	return r, nil
 }
@@ -165,13 +170,24 @@ func (j *Judge) Row(t *directory.Target, req Requirement) Row {
 	row.Missing = cover.Missing.String()
 	row.Grants = j.aces(cover.ACEs)
 
-	self, fault := j.class(j.s.Schema.StructuralClass(t.Classes))
-	below, fault2 := j.classesBelow(d.DACL, req)
-	if fault += fault2; fault != "" {
+	class := j.s.Schema.StructuralClass(t.Classes)
+	self, fault := j.class(class)
+	var below []*acl.Class
+	if fault == "" {
+		below, fault = j.classesBelow(class, req)
+	}
+	if fault == "" {
+		fault = j.nameless(d.DACL, req.Right.Mask)
+	}
+	if fault != "" {
 		row.Why = fault
 		return row
 	}
 	judged := acl.Judge(acl.Target{DACL: d.DACL, Owner: d.Owner, SID: t.SID, Class: self}, j.token, req.Requirement.Requirement, below)
+	if j.mayBeBlocked(class, req.Right.Mask, judged) {
+		row.Why = "it is the owner's implicit right, which dSHeuristics may block on computers and service accounts"
+		return row
+	}
 	row.Effect = judged.Effect.String()
 	row.Decides = j.against(d.DACL, judged)
 	row.Pass = judged.Effect == acl.Granted && j.accept.passes(cover.Grant)
@@ -181,8 +197,43 @@ func (j *Judge) Row(t *directory.Target, req Requirement) Row {
 	return row
 }
 
-// classesBelow are the classes that a requirement on descendants is tried with.
-func (j *Judge) classesBelow(dacl *sddl.ACL, req Requirement) ([]*acl.Class, string) {
+// nameless says which deny is about something that the schema does not show, so that
+// nobody can tell what it takes away; empty where there is none.
+func (j *Judge) nameless(dacl *sddl.ACL, mask sddl.Mask) string {
+	if dacl == nil {
+		return ""
+	}
+	for _, a := range dacl.ACEs {
+		if a.Type.IsDeny() && a.HasObjectType() && a.Mask.MapGeneric()&mask != 0 && j.s.Schema.NameOf(a.ObjectType) == "" &&
+			(j.token.Via(a.SID) != acl.NotHeld || !j.token.Complete) {
+			return fmt.Sprintf("a deny entry is about %s, which the schema does not show", a.ObjectType)
+		}
+	}
+	return ""
+}
+
+// mayBeBlocked says whether it rests on the owner's implicit right to write the DACL, which
+// a forest may have taken from owners of computers. [MS-ADTS] 6.1.3.4.
+func (j *Judge) mayBeBlocked(class *directory.Class, mask sddl.Mask, judged acl.Judgement) bool {
+	return mask&sddl.WriteDACL != 0 && slices.Contains(j.s.Schema.Lineage(class.Name), "computer") &&
+		slices.ContainsFunc(judged.Cases, func(c acl.Case) bool { return c.Where == acl.OnTarget && c.Decision.Implicit })
+}
+
+// has says whether objects of a class have what a right is about.
+func has(s *directory.Schema, c *directory.Class, right acl.Right) bool {
+	if right.Kind != acl.Attribute && right.Kind != acl.PropertySet {
+		return true
+	}
+	for _, a := range s.Attributes(c.Name) {
+		if right.Kind == acl.Attribute && a.GUID == right.Object || right.Kind == acl.PropertySet && a.PropertySet == right.Object {
+			return true
+		}
+	}
+	return false
+}
+
+// classesBelow are the classes that a requirement on descendants of a target is tried with.
+func (j *Judge) classesBelow(target *directory.Class, req Requirement) ([]*acl.Class, string) {
 	schema := j.s.Schema
 	var list []*directory.Class
 	switch {
@@ -191,22 +242,18 @@ func (j *Judge) classesBelow(dacl *sddl.ACL, req Requirement) ([]*acl.Class, str
 	case !req.Class.IsZero():
 		list = append(list, schema.Class(schema.NameOf(req.Class)))
 	case req.Right.Kind == acl.ChildClass:
+		below := schema.Below(target.Name)
 		for _, c := range schema.Superiors(schema.NameOf(req.Right.Object)) {
-			// The head of a naming context inherits nothing: it is never a descendant. [MS-ADTS] 6.1.3.
-			if !strings.EqualFold(c.Name, "domainDNS") {
+			if slices.Contains(below, c) {
 				list = append(list, c)
 			}
 		}
 	default:
-		// What is inherited differs between classes only where an entry names one.
-		for _, name := range []string{"organizationalUnit", "container", "user", "group", "computer"} {
-			list = append(list, schema.Class(name))
-		}
-		if dacl != nil {
-			for _, a := range dacl.ACEs {
-				if c := schema.Class(schema.NameOf(a.InheritedObjectType)); a.HasInheritedObjectType() && c != nil && c.Category <= 1 && !slices.Contains(list, c) {
-					list = append(list, c)
-				}
+		// Class defaults deny, and block inheritance, each in their own way: every class counts
+		// that may stand below, and of these every one that has what the right is about.
+		for _, c := range schema.Below(target.Name) {
+			if has(schema, c, req.Right) {
+				list = append(list, c)
 			}
 		}
 	}
@@ -231,6 +278,10 @@ func (j *Judge) class(c *directory.Class) (*acl.Class, string) {
 	}
 	if fault := j.faults[c.Name]; fault != "" {
 		return nil, fault
+	}
+	if gap := j.s.Schema.Gap(c.Name); gap != "" {
+		j.faults[c.Name] = "the schema does not show " + gap
+		return nil, j.faults[c.Name]
 	}
 	class := &acl.Class{Name: c.Name, GUID: c.GUID, Attributes: map[sddl.GUID]sddl.GUID{}}
 	for _, a := range j.s.Schema.Attributes(c.Name) {
@@ -293,6 +344,10 @@ func (j *Judge) why(cover acl.Coverage, judged acl.Judgement) string {
 				return "a deny entry takes it away on " + where
 			case acl.Unknown:
 				return "it cannot be told for " + where
+			case acl.Partial:
+				return "it is not, or not all of it, in effect on " + where
+			case acl.Conditional:
+				return "it depends on conditions, which are not evaluated, on " + where
 			default:
 				return "it has no effect on " + where
 			}
@@ -302,7 +357,7 @@ func (j *Judge) why(cover acl.Coverage, judged acl.Judgement) string {
 	case acl.Missing:
 		switch {
 		case judged.Effect == acl.Granted:
-			return "no entry here grants it; that new objects have it comes from the defaults of their class"
+			return "no entry here grants it in full; what does is in the defaults of the class of new objects"
 		case len(cover.ACEs) > 0:
 			return "entries grant only a part of it; lacking: " + words.Rights(cover.Missing)
 		}

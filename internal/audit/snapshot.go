@@ -48,15 +48,15 @@ func loadTargets(ctx context.Context, r directory.Reader, d *directory.Domain, d
 	var out []*directory.Target
 	seen := map[string]bool{}
 	for _, dn := range dns {
-		if seen[directory.DNKey(dn)] {
-			continue
-		}
-		seen[directory.DNKey(dn)] = true
 		t, err := directory.LoadTarget(ctx, r, dn)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, t)
+		// One object may be named in several ways; what the directory calls it counts.
+		if key := directory.DNKey(t.DN); !seen[key] {
+			seen[key] = true
+			out = append(out, t)
+		}
 	}
 	return out, nil
 }

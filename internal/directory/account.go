@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -72,6 +73,11 @@ func FindAccount(ctx context.Context, r Reader, d *Domain, name string) (*Accoun
 	if a.SID, err = sddl.ParseSIDBytes(found.Value("objectSid")); err != nil {
 		return nil, &AccountError{name, fmt.Sprintf("%s is not a security principal: objectSid: %v", found.DN, err)}
 	}
+	// Computers and gMSAs are users too. What logs on has a token; groups, domains and
+	// foreign principals have none here.
+	if a.Name == "" || !slices.ContainsFunc(a.Classes, func(c string) bool { return strings.EqualFold(c, "user") }) {
+		return nil, &AccountError{name, fmt.Sprintf("%s is not an account that logs on (its class is %s)", found.DN, lastOf(a.Classes))}
+	}
 	a.Names[a.SID] = d.Qualified(a.Name)
 	return a, nil
 }
@@ -130,6 +136,14 @@ func findAccount(ctx context.Context, r Reader, d *Domain, name string) (Entry, 
 	}
 	sort.Strings(dns)
 	return Entry{}, &AccountError{name, "it stands for several accounts, name one by its DN: " + strings.Join(dns, "; ")}
+}
+
+// lastOf is the most specific class: a server names the classes from top down.
+func lastOf(classes []string) string {
+	if len(classes) == 0 {
+		return "not readable"
+	}
+	return classes[len(classes)-1]
 }
 
 // samNames are the sAMAccountNames that a name may mean: gMSA and computer names end in
@@ -195,6 +209,7 @@ func (a *Account) loadWellKnown(ctx context.Context, r Reader, d *Domain) (unsee
 		a.Names[sid] = w.name
 		q.Any = append(q.Any, Match{"objectSid", string(sid.Bytes())})
 	}
+	asked := map[string]string{} // the groups asked for, DNKey to DN, until they are seen
 	seen := map[string]bool{}
 	sawAuthenticatedUsers := false
 	for len(q.Any) > 0 {
@@ -207,12 +222,14 @@ func (a *Account) loadWellKnown(ctx context.Context, r Reader, d *Domain) (unsee
 			if err != nil {
 				return nil, fmt.Errorf("read the groups of Everyone and Authenticated Users: %s: objectSid: %w", e.DN, err)
 			}
-			sawAuthenticatedUsers = sawAuthenticatedUsers || sid.String() == authenticatedUsers
+			groups := e.Texts("memberOf")
+			sawAuthenticatedUsers = sawAuthenticatedUsers || sid.String() == authenticatedUsers && len(groups) > 0
 			add(sid)
 			seen[DNKey(e.DN)] = true
-			for _, group := range e.Texts("memberOf") {
-				if !seen[DNKey(group)] {
-					seen[DNKey(group)] = true
+			delete(asked, DNKey(e.DN))
+			for _, group := range groups {
+				if key := DNKey(group); !seen[key] && asked[key] == "" {
+					asked[key] = group
 					next = append(next, Match{"distinguishedName", group})
 				}
 			}
@@ -222,7 +239,7 @@ func (a *Account) loadWellKnown(ctx context.Context, r Reader, d *Domain) (unsee
 	if !sawAuthenticatedUsers {
 		unseen = append(unseen, "the groups of Authenticated Users")
 	}
-	return unseen, nil
+	return append(unseen, slices.Sorted(maps.Values(asked))...), nil
 }
 
 // loadNames asks for the names of the groups, for people to read.
@@ -241,7 +258,7 @@ func (a *Account) loadNames(ctx context.Context, r Reader, d *Domain) error {
 			return fmt.Errorf("read the names of groups: %w", err)
 		}
 		if sid, err := sddl.ParseSIDBytes(e.Value("objectSid")); err == nil && e.Text("sAMAccountName") != "" {
-			a.Names[sid] = e.Text("sAMAccountName")
+			a.Names[sid] = d.groupName(sid, e.Text("sAMAccountName"))
 		}
 	}
 	return nil

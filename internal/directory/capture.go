@@ -58,6 +58,8 @@ func ReadCapture(r io.Reader) (*Capture, error) {
 	switch {
 	case begun && !ended:
 		return nil, errors.New("the capture was cut short: its last line is missing")
+	case ended && !begun:
+		return nil, errors.New("the capture was cut: its first line is missing")
 	case begun && count != len(c.entries):
 		return nil, fmt.Errorf("the capture says it has %d entries, %d are here", count, len(c.entries))
 	case len(c.entries) == 0:

@@ -11,20 +11,20 @@ import (
 
 // Domain is the domain that a domain controller serves, from its rootDSE and its head.
 type Domain struct {
-	DN              string    `json:"dn"`
-	DNS             string    `json:"dns"`
-	NetBIOS         string    `json:"netbios,omitempty"`
-	SID             sddl.SID  `json:"-"`
-	GUID            sddl.GUID `json:"-"` // objectGUID of the head; it outlives a rename
-	ForestSID       sddl.SID  `json:"-"` // of the forest's root domain; zero when not known
-	ForestDN        string    `json:"-"`
-	ConfigurationDN string    `json:"-"`
-	SchemaDN        string    `json:"-"`
-	Host            string    `json:"dc"` // dnsHostName of the domain controller
+	DN              string
+	DNS             string
+	NetBIOS         string
+	SID             sddl.SID
+	GUID            sddl.GUID // objectGUID of the head; it outlives a rename
+	ForestSID       sddl.SID  // of the forest's root domain; zero when not known
+	ForestDN        string
+	ConfigurationDN string
+	SchemaDN        string
+	Host            string // dnsHostName of the domain controller
 
 	// Functional levels; -1 when the rootDSE does not say. [MS-ADTS] 6.1.4.
-	DomainLevel, ForestLevel, ControllerLevel int  `json:"-"`
-	ReadOnly                                  bool `json:"-"` // a read-only domain controller
+	DomainLevel, ForestLevel int
+	ReadOnly                 bool // a read-only domain controller
 }
 
 // capabilityRODC is what a read-only domain controller says of itself. [MS-ADTS] 3.1.1.3.4.3.
@@ -34,7 +34,7 @@ const capabilityRODC = "1.2.840.113556.1.4.1920"
 func LoadDomain(ctx context.Context, r Reader) (*Domain, error) {
 	root, err := Collect(r.Read(ctx, Query{Attrs: []string{
 		"defaultNamingContext", "configurationNamingContext", "schemaNamingContext", "rootDomainNamingContext",
-		"namingContexts", "dnsHostName", "domainFunctionality", "forestFunctionality", "domainControllerFunctionality",
+		"namingContexts", "dnsHostName", "domainFunctionality", "forestFunctionality",
 		"supportedCapabilities",
 	}}))
 	if err != nil {
@@ -58,7 +58,6 @@ func LoadDomain(ctx context.Context, r Reader) (*Domain, error) {
 		Host:            e.Text("dnsHostName"),
 		DomainLevel:     level("domainFunctionality"),
 		ForestLevel:     level("forestFunctionality"),
-		ControllerLevel: level("domainControllerFunctionality"),
 	}
 	d.DNS = DomainDNS(d.DN)
 	for _, oid := range e.Texts("supportedCapabilities") {
@@ -108,4 +107,13 @@ func (d *Domain) Qualified(name string) string {
 		return name
 	}
 	return strings.ToUpper(d.NetBIOS) + `\` + name
+}
+
+// groupName is the name of a group with who issued its SID, so that no group can be
+// named to look like another's.
+func (d *Domain) groupName(sid sddl.SID, name string) string {
+	if sid.Domain() == d.SID {
+		return d.Qualified(name)
+	}
+	return `BUILTIN\` + name
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strings"
 )
 
@@ -17,27 +16,8 @@ const maxLDIFLine = 64 << 20
 // ldifColumns is where lines are folded.
 const ldifColumns = 76
 
-// ReadLDIF reads the content records of an LDIF stream, as ldapsearch and ldifde write
-// them. Errors name the line; the sequence ends after the first. RFC 2849.
-func ReadLDIF(r io.Reader) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		in := ldifReader{r: bufio.NewReaderSize(r, 1<<16)}
-		for {
-			entry, err := in.entry()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				yield(Entry{}, fmt.Errorf("line %d: %w", in.start, err))
-				return
-			}
-			if !yield(entry, nil) {
-				return
-			}
-		}
-	}
-}
-
+// ldifReader reads the content records of an LDIF stream, as ldapsearch and ldifde write
+// them. RFC 2849.
 type ldifReader struct {
 	r     *bufio.Reader
 	line  int // of the last physical line read
@@ -117,7 +97,11 @@ func (in *ldifReader) entry() (Entry, error) {
 		if line, err = in.logical(); err != nil {
 			return Entry{}, err
 		}
-		if name, _, _ := strings.Cut(line, ":"); isBetweenRecords(name) {
+		if name, value, _ := strings.Cut(line, ":"); isBetweenRecords(name) {
+			// A search that stopped at a limit has not shown all there is.
+			if strings.EqualFold(name, "result") && !strings.HasPrefix(strings.TrimSpace(value), "0 ") {
+				return Entry{}, fmt.Errorf("the search behind this file did not succeed: result:%s", value)
+			}
 			line = ""
 		}
 	}

@@ -1,18 +1,37 @@
 package directory
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 )
 
+// readAll reads the records of an LDIF stream.
+func readAll(r io.Reader) ([]Entry, error) {
+	in := ldifReader{r: bufio.NewReader(r)}
+	var out []Entry
+	for {
+		e, err := in.entry()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", in.start, err)
+		}
+		out = append(out, e)
+	}
+}
+
 func readLDIF(t *testing.T, text string) []Entry {
 	t.Helper()
-	entries, err := Collect(ReadLDIF(strings.NewReader(text)))
+	entries, err := readAll(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +77,12 @@ func TestReadLDIFNamesTheLine(t *testing.T) {
 		{"no colon", "dn: CN=a\n\ndn: CN=b\nnonsense\n", "line 4: want attribute: value"},
 		{"bad base64", "dn: CN=a\ncn:: !!\n", "line 2: cn: illegal base64 data at input byte 0"},
 		{"a URL", "dn: CN=a\nphoto:< file:///etc/shadow\n", "line 2: photo: a value by URL is not read"},
+		{"a search that stopped at a limit", "dn: CN=a\n\nsearch: 2\nresult: 4 Size limit exceeded\n", "line 4: the search behind this file did not succeed: result: 4 Size limit exceeded"},
 		{"a change", "dn: CN=a\nchangetype: modify\n", `line 2: changetype "modify" is a change, not what a directory said`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Collect(ReadLDIF(strings.NewReader(tt.text)))
+			_, err := readAll(strings.NewReader(tt.text))
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -75,7 +95,7 @@ func FuzzReadLDIF(f *testing.F) {
 	f.Add([]byte("version: 1\n\ndn:\nnamingContexts: DC=a\n"))
 	f.Add([]byte("dn: \x00\ncn:  b \n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		entries, err := Collect(ReadLDIF(bytes.NewReader(text)))
+		entries, err := readAll(bytes.NewReader(text))
 		if err != nil {
 			return
 		}
@@ -85,7 +105,7 @@ func FuzzReadLDIF(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		again, err := Collect(ReadLDIF(&out))
+		again, err := readAll(&out)
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}
@@ -237,6 +257,7 @@ func TestRecorderAnswersTheSameAgain(t *testing.T) {
 	}
 
 	for name, cut := range map[string]string{
+		"its begin":      whole[strings.Index(whole, "version"):],
 		"its end":        whole[:strings.LastIndex(whole, "#")],
 		"its last entry": strings.Replace(whole, "dn: CN=jo,CN=Users,DC=corp\ncn: jo\nsAMAccountName: Jo\n", "", 1),
 	} {

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -20,6 +21,7 @@ type Schema struct {
 	attributes map[string]*AttributeSchema
 	rights     []*ControlAccessRight
 	byGUID     map[sddl.GUID]string
+	children   map[*Class][]*Class // what may be created under a structural class
 }
 
 // Class is one classSchema object. [MS-ADTS] 3.1.1.2.4.8.
@@ -47,6 +49,10 @@ type AttributeSchema struct {
 	SearchFlags int
 	Defunct     bool
 }
+
+// Confidential says whether reading the attribute takes the right of control access too.
+// [MS-ADTS] 2.2.9, 3.1.1.4.4.
+func (a *AttributeSchema) Confidential() bool { return a.SearchFlags&0x80 != 0 }
 
 // ControlAccessRight is an extended right, a property set or a validated write.
 // [MS-ADTS] 5.1.3.2.1.
@@ -119,6 +125,15 @@ func LoadSchema(ctx context.Context, r Reader, d *Domain) (*Schema, error) {
 		// attribute's name is the better known one.
 		if _, taken := s.byGUID[right.GUID]; !taken {
 			s.byGUID[right.GUID] = right.Name
+		}
+	}
+	s.children = map[*Class][]*Class{}
+	for _, c := range s.classes {
+		if c.Defunct || c.Category > 1 {
+			continue
+		}
+		for _, superior := range s.Superiors(c.Name) {
+			s.children[superior] = append(s.children[superior], c)
 		}
 	}
 	return s, nil
@@ -234,6 +249,54 @@ func (s *Schema) Attributes(class string) map[string]*AttributeSchema {
 	return out
 }
 
+// Gap says what the schema does not show of a class: a name that it refers to, or the
+// attributes of all of its lineage. Judging without that would overlook what a deny is
+// about. Empty where nothing is missing.
+func (s *Schema) Gap(class string) string {
+	attributes := 0
+	for _, name := range s.Lineage(class) {
+		c := s.classes[name]
+		for _, other := range append([]string{c.SubClassOf}, c.Auxiliary...) {
+			if s.Class(other) == nil {
+				return fmt.Sprintf("class %q, which class %s refers to", other, c.Name)
+			}
+		}
+		for _, attr := range c.Contains {
+			if s.Attribute(attr) == nil {
+				return fmt.Sprintf("attribute %s of class %s", attr, c.Name)
+			}
+		}
+		attributes += len(c.Contains)
+	}
+	if attributes == 0 {
+		return "the attributes of class " + class
+	}
+	return ""
+}
+
+// Below are the structural classes that objects below one of the class may have, at any
+// depth, sorted by name; defunct ones are left out. A head of a naming context is never
+// below another. [MS-ADTS] 3.1.1.2.4.6, 3.1.1.1.5.
+func (s *Schema) Below(class string) []*Class {
+	found := map[*Class]bool{}
+	queue := []*Class{s.Class(class)}
+	for len(queue) > 0 {
+		for _, c := range s.children[queue[0]] {
+			if !found[c] && !strings.EqualFold(c.Name, domainDNS) {
+				found[c] = true
+				queue = append(queue, c)
+			}
+		}
+		queue = queue[1:]
+	}
+	out := slices.Collect(maps.Keys(found))
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// domainDNS is the class of the heads of domains.
+const domainDNS = "domainDNS"
+
 // Superiors are the structural classes that objects of the class may be created under,
 // sorted by name. [MS-ADTS] 3.1.1.2.4.6.
 func (s *Schema) Superiors(class string) []*Class {
@@ -252,13 +315,16 @@ func (s *Schema) Superiors(class string) []*Class {
 }
 
 // StructuralClass is the most specific class of an object, from the values of its
-// objectClass. [MS-ADTS] 3.1.1.1.4.
+// objectClass; nil where the schema does not show one of them. [MS-ADTS] 3.1.1.1.4.
 func (s *Schema) StructuralClass(objectClass []string) *Class {
 	var best *Class
 	depth := -1
 	for _, name := range objectClass {
 		c := s.Class(name)
-		if c == nil || c.Category > 1 {
+		if c == nil {
+			return nil
+		}
+		if c.Category > 1 {
 			continue
 		}
 		n := 0

@@ -3,8 +3,10 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -59,9 +61,13 @@ func (e *Error) Error() string {
 // Parse reads one policy, strictly: an unknown key, a missing one or a contradiction is
 // an *Error with the line. file names it in errors.
 func Parse(file string, text []byte) (*Policy, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, more yaml.Node
+	in := yaml.NewDecoder(bytes.NewReader(text))
+	if err := in.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, yamlError(file, err)
+	}
+	if err := in.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, &Error{file, more.Line, "a second document follows, which would not be read"}
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, &Error{file, 1, "want a mapping with name, title, source and rules"}

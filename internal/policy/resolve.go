@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
 	"github.com/gmsactl/gmsactl/internal/directory"
@@ -74,7 +76,7 @@ func (r *Rule) resolve(s *directory.Schema, req *acl.Requirement) (lacking strin
 	case takesProperty:
 		if a := s.Attribute(r.Object); a != nil && !a.Defunct {
 			req.Right.Object, req.Right.Kind = a.GUID, acl.Attribute
-			return "", nil
+			return "", r.resolveAttribute(a, req)
 		}
 		access, req.Right.Kind = sddl.ReadProperty|sddl.WriteProperty, acl.PropertySet
 	case takesExtendedRight:
@@ -88,4 +90,19 @@ func (r *Rule) resolve(s *directory.Schema, req *acl.Requirement) (lacking strin
 	}
 	req.Right.Object = right.GUID
 	return "", nil
+}
+
+// resolveAttribute adds what reading one attribute takes beyond the right to read
+// properties. [MS-ADTS] 3.1.1.4.4.
+func (r *Rule) resolveAttribute(a *directory.AttributeSchema, req *acl.Requirement) error {
+	switch strings.ToLower(a.Name) {
+	case "ntsecuritydescriptor":
+		return errors.New("nTSecurityDescriptor goes by read-permissions and modify-permissions")
+	case "msds-managedpassword":
+		return errors.New("msDS-ManagedPassword goes by the account's msDS-GroupMSAMembership, which is not audited here")
+	}
+	if a.Confidential() && req.Right.Mask&sddl.ReadProperty != 0 {
+		req.Right.Mask |= sddl.ControlAccess
+	}
+	return nil
 }
