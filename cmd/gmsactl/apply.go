@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/policy"
@@ -106,13 +108,7 @@ func (a *app) applyNow(ctx context.Context, account string, j *judging, w *writi
 		return err
 	}
 	a.sign(p)
-	return a.carryOut(ctx, s, p, w, func(ctx context.Context) (*audit.Report, error) {
-		again, err := snapshot.Reload(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		return audit.Evaluate(again, policies, accept)
-	})
+	return a.carryOut(ctx, s, p, w, judgeAgain(s, snapshot, policies, accept))
 }
 
 // applyFile applies a plan that was saved.
@@ -142,18 +138,36 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 		return err
 	}
 	defer s.Close()
-	return a.carryOut(ctx, s, p, w, func(ctx context.Context) (*audit.Report, error) {
-		var targets []string
-		for _, c := range p.Changes {
-			targets = append(targets, c.DN)
-		}
-		again, err := audit.Load(ctx, s, p.Account.SID, targets)
+	domain, err := directory.LoadDomain(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := p.CheckDomain(domain); err != nil {
+		return err
+	}
+	snapshot, err := audit.Load(ctx, s, p.Account.SID, p.Targets)
+	if err != nil {
+		return err
+	}
+	if err := p.Describe(snapshot); err != nil {
+		return fmt.Errorf("read plan %s: %w", path, err)
+	}
+	return a.carryOut(ctx, s, p, w, judgeAgain(s, snapshot, policies, p.Accept))
+}
+
+// judgeAgain reads the targets of a snapshot again and judges them.
+func judgeAgain(s *ldapx.Session, snapshot *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) judge {
+	return func(ctx context.Context) (*audit.Report, error) {
+		again, err := snapshot.Reload(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		return audit.Evaluate(again, policies, p.Accept)
-	})
+		return audit.Evaluate(again, policies, accept)
+	}
 }
+
+// judge says what passes now.
+type judge func(context.Context) (*audit.Report, error)
 
 // applied is the answer of apply and rollback.
 type applied struct {
@@ -164,41 +178,44 @@ type applied struct {
 	Audit  *audit.Report `json:"audit,omitempty"` // judged again after the write
 }
 
-// carryOut shows a plan, asks, applies it and judges again; judge is nil where there is
+// carryOut shows a plan, asks, applies it and judges again; again is nil where there is
 // nothing to judge by.
-func (a *app) carryOut(ctx context.Context, s *ldapx.Session, p *plan.Plan, w *writing, judge func(context.Context) (*audit.Report, error)) error {
-	if a.output == "text" {
-		if err := report.Plan(a.stdout, p, a.style()); err != nil {
+func (a *app) carryOut(ctx context.Context, s *ldapx.Session, p *plan.Plan, w *writing, again judge) error {
+	// What is asked about has been shown: JSON comes at the end, so that the question has
+	// the text beside it.
+	shown := a.stdout
+	if a.output == "json" {
+		shown = a.stderr
+	}
+	if a.output == "text" || p.Pending() && !w.yes {
+		if err := report.Plan(shown, p, a.style()); err != nil {
 			return err
 		}
 	}
 	answer := &applied{Format: 1, Kind: "ApplyReport", Plan: p, Result: &plan.Result{Outcomes: []plan.Outcome{}}}
-	if !p.Pending() {
-		if a.output == "json" {
-			if err := report.JSON(a.stdout, answer); err != nil {
+	var failed error
+	if p.Pending() {
+		if !w.yes {
+			if err := a.confirm(ctx); err != nil {
 				return err
 			}
 		}
-		return findings(p.Empty())
+		answer.Result, failed = plan.Apply(ctx, s, p, func(b *plan.Backup) (string, error) {
+			path := w.backup
+			if path == "" {
+				path = fmt.Sprintf("gmsactl-backup-%s-%s.json", p.Domain.DNS, time.Now().UTC().Format("20060102T150405.000Z"))
+			}
+			return path, b.Save(path)
+		})
 	}
-	if !w.yes {
-		if err := a.confirm(ctx); err != nil {
-			return err
-		}
+	if failed == nil && again != nil {
+		answer.Audit, failed = again(ctx)
 	}
-	var failed error
-	answer.Result, failed = plan.Apply(ctx, s, p, func(b *plan.Backup) (string, error) {
-		path := w.backup
-		if path == "" {
-			path = fmt.Sprintf("gmsactl-backup-%s-%s.json", p.Domain.DNS, time.Now().UTC().Format("20060102T150405.000Z"))
-		}
-		return path, b.Save(path)
-	})
-	if failed == nil && judge != nil {
-		answer.Audit, failed = judge(ctx)
+	if failed == nil && answer.Audit != nil && answer.Result.Touched() {
+		failed = unmended(p, answer.Audit)
 	}
-	if err := a.showApplied(answer); err != nil {
-		return err
+	if err := a.showApplied(answer); err != nil && failed == nil {
+		failed = fmt.Errorf("show the result: %w", err)
 	}
 	switch {
 	case failed != nil && answer.Result.Touched():
@@ -208,26 +225,21 @@ func (a *app) carryOut(ctx context.Context, s *ldapx.Session, p *plan.Plan, w *w
 	case answer.Audit == nil:
 		return nil
 	}
-	if rule := unmended(p, answer.Audit); rule != "" {
-		return &outcome{exitPartly, &partlyError{fmt.Errorf("rule %s still does not pass after it was granted", rule), answer.Result.Backup}}
-	}
-	return findings(answer.Audit.Clean() && len(p.Blocked) == 0)
+	return findings(answer.Audit.Clean())
 }
 
-// unmended is a rule that the plan was to make pass, and which does not.
-func unmended(p *plan.Plan, r *audit.Report) string {
+// unmended is an error where a rule that the plan was to make pass does not.
+func unmended(p *plan.Plan, r *audit.Report) error {
 	for _, c := range p.Changes {
 		for _, t := range r.Targets {
 			for _, row := range t.Rows {
-				for _, rule := range c.Rules {
-					if t.DN == c.DN && row.Rule == rule && !row.Pass {
-						return rule + " on " + t.DN
-					}
+				if t.DN == c.DN && !row.Pass && slices.Contains(c.Rules, plan.Rule{Policy: row.Policy, Rule: row.Rule}) {
+					return fmt.Errorf("rule %s on %s does not pass after what it needs was granted", row.Rule, t.DN)
 				}
 			}
 		}
 	}
-	return ""
+	return nil
 }
 
 // partlyError says that something was written and not all is as it should be.
@@ -243,7 +255,9 @@ func (e *partlyError) Unwrap() error { return e.err }
 
 func (a *app) showApplied(answer *applied) error {
 	return a.show(answer, func() error {
-		fmt.Fprintln(a.stdout)
+		if _, err := fmt.Fprintln(a.stdout); err != nil {
+			return err
+		}
 		if err := report.Outcome(a.stdout, answer.Result, a.style()); err != nil {
 			return err
 		}

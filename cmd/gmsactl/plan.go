@@ -24,7 +24,8 @@ and writes nothing. With --out it saves the plan for apply: the file pins the do
 and a digest of every descriptor, so that apply refuses where either has changed.
 The file holds descriptors; only its owner may read it.
 
-The exit code is 0 where nothing is to be written, 3 where something is.`,
+The exit code is 0 where every rule passes as it is, and 3 where something is to be
+written, or a rule does not pass and no entry would change that.`,
 		Example: `  gmsactl plan 'provAgentgMSA$' --dc dc1.corp.example --user admin --out plan.json
   gmsactl apply plan.json --dc dc1.corp.example --user admin`,
 		Args: args("ACCOUNT"),
@@ -55,6 +56,10 @@ func (a *app) plan(ctx context.Context, account string, j *judging, out string) 
 	if err != nil {
 		return err
 	}
+	now, err := audit.Evaluate(snapshot, policies, accept)
+	if err != nil {
+		return err
+	}
 	a.sign(p)
 	if out != "" {
 		var text bytes.Buffer
@@ -68,7 +73,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, out string) 
 	if err := a.show(p, func() error { return report.Plan(a.stdout, p, a.style()) }); err != nil {
 		return err
 	}
-	return findings(p.Empty())
+	return findings(!p.Pending() && now.Clean())
 }
 
 // sign says when and by what a plan was made.

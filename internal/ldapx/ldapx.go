@@ -235,6 +235,9 @@ func (c Config) where() (endpoint, error) {
 	if h, p, err := net.SplitHostPort(c.DC); err == nil {
 		host, port = h, p
 	}
+	if port == "3268" || port == "3269" {
+		return endpoint{}, fmt.Errorf("domain controller %q: the global catalog holds only a part of each object, and no rights can be judged by it", c.DC)
+	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "" || strings.ContainsAny(host, "/@: ") || net.ParseIP(host) != nil {
 		return endpoint{}, fmt.Errorf("domain controller %q: want its DNS name, which Kerberos proves", c.DC)

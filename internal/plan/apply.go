@@ -47,11 +47,6 @@ type Result struct {
 	Outcomes []Outcome `json:"outcomes"`
 }
 
-// Done says whether every change is in the directory.
-func (r *Result) Done() bool {
-	return !slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.State != Verified && o.State != AlreadyDone })
-}
-
 // Touched says whether anything was, or may have been, written.
 func (r *Result) Touched() bool {
 	return slices.ContainsFunc(r.Outcomes, func(o Outcome) bool {
@@ -103,16 +98,14 @@ func Apply(ctx context.Context, d Directory, p *Plan, save func(*Backup) (path s
 		return result, fmt.Errorf("save the backup, so nothing was written: %w", err)
 	}
 	result.Backup = path
-	for n, i := range pending {
-		if n > 0 {
-			// The look at all of them may be a while ago by now.
-			still, err := examine(ctx, d, p.Changes[i:i+1], &Result{Outcomes: result.Outcomes[i : i+1]})
-			if err != nil {
-				return result, err
-			}
-			if len(still) == 0 {
-				continue
-			}
+	for _, i := range pending {
+		// The look at all of them may be a while ago by now.
+		still, err := examine(ctx, d, p.Changes[i:i+1], &Result{Outcomes: result.Outcomes[i : i+1]})
+		if err != nil {
+			return result, err
+		}
+		if len(still) == 0 {
+			continue
 		}
 		if err := write(ctx, d, &p.Changes[i], &result.Outcomes[i]); err != nil {
 			result.Outcomes[i].Error = err.Error()
@@ -127,10 +120,7 @@ func checkDomain(ctx context.Context, r directory.Reader, want Domain) error {
 	if err != nil {
 		return err
 	}
-	if here.SID.String() != want.SID || here.GUID.String() != want.GUID {
-		return &WrongDomainError{Plan: want.DNS + " (" + want.SID + ")", Here: here.DNS + " (" + here.SID.String() + ")"}
-	}
-	return nil
+	return want.check(here)
 }
 
 // examine reads the objects of all changes and says which are still to be done.

@@ -29,6 +29,7 @@ func Build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*
 		p.Policies = append(p.Policies, Policy{Name: pol.Name, YAML: string(pol.Text)})
 	}
 	for _, t := range s.Targets {
+		p.Targets = append(p.Targets, t.DN)
 		change, blocked, err := grant(s, j, t)
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", t.DN, err)
@@ -57,7 +58,7 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 	passing := make([]bool, len(j.Requirements)) // two policies may be of one name
 	var blocked []Blocked
 	block := func(req audit.Requirement, why string) {
-		blocked = append(blocked, Blocked{DN: t.DN, Rule: req.Rule.ID, Why: why})
+		blocked = append(blocked, Blocked{DN: t.DN, Rule: ruleOf(req), Why: why})
 	}
 	for i, req := range j.Requirements {
 		row := j.Row(t, req)
@@ -93,7 +94,7 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 	// Leave out what stays ineffective whatever is added: an entry that helps nothing is
 	// only one more to explain.
 	for len(wanted) > 0 {
-		after, err := withRequirements(s, dacl, wanted)
+		after, err := withRequirements(s, t, wanted)
 		if err != nil {
 			return refuse(err.Error())
 		}
@@ -121,12 +122,14 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 			return nil, nil, err
 		}
 		for _, req := range wanted {
-			change.Rules = append(change.Rules, req.Rule.ID)
+			change.Rules = append(change.Rules, ruleOf(req))
 		}
 		return &change, blocked, nil
 	}
 	return nil, blocked, nil
 }
+
+func ruleOf(req audit.Requirement) Rule { return Rule{Policy: req.Policy, Rule: req.Rule.ID} }
 
 // by names the entry that stands in the way.
 func by(row audit.Row) string {
@@ -136,13 +139,21 @@ func by(row audit.Row) string {
 	return " (" + row.Decides[0].Words + ")"
 }
 
-func withRequirements(s *audit.Snapshot, dacl *sddl.ACL, wanted []audit.Requirement) (*sddl.ACL, error) {
+func withRequirements(s *audit.Snapshot, t *directory.Target, wanted []audit.Requirement) (*sddl.ACL, error) {
+	dacl := t.Descriptor.DACL
 	var reqs []acl.Requirement
 	for _, req := range wanted {
 		reqs = append(reqs, req.Requirement.Requirement)
 	}
 	aces := acl.MissingACEs(dacl, s.Account.SID, reqs, s.Schema.PropertySetOf)
-	return dacl.WithAllows(aces...)
+	after, err := dacl.WithAllows(aces...)
+	if err != nil {
+		return nil, err
+	}
+	if size := len(t.Raw) + after.Len() - dacl.Len(); size > sddl.MaxDescriptor {
+		return nil, fmt.Errorf("the descriptor would have %d bytes, at most %d are stored", size, sddl.MaxDescriptor)
+	}
+	return after, nil
 }
 
 // nested warns where one target is below another: what the upper one grants is usually

@@ -17,6 +17,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/sddl"
+	"github.com/gmsactl/gmsactl/internal/words"
 )
 
 // The kinds of files that this package reads and writes.
@@ -36,6 +37,7 @@ type Plan struct {
 	Account  Account      `json:"account"`
 	Accept   audit.Accept `json:"accept"`
 	Policies []Policy     `json:"policies"`
+	Targets  []string     `json:"targets"` // DNs, those without a change too
 	Changes  []Change     `json:"changes"`
 	Blocked  []Blocked    `json:"blocked,omitempty"`
 	Notes    []string     `json:"notes,omitempty"`
@@ -46,7 +48,7 @@ type Domain struct {
 	DNS  string `json:"dns"`
 	SID  string `json:"sid"`
 	GUID string `json:"guid"` // objectGUID of its head
-	DC   string `json:"dc"`   // the domain controller that was read, and is to be written
+	DC   string `json:"dc"`   // the domain controller that was read
 }
 
 // Account is whom the changes are for.
@@ -61,11 +63,17 @@ type Policy struct {
 	YAML string `json:"yaml"`
 }
 
+// Rule names a rule of a policy.
+type Rule struct {
+	Policy string `json:"policy"`
+	Rule   string `json:"rule"`
+}
+
 // Change is one descriptor to be written. Before pins what it was made from.
 type Change struct {
 	DN           string      `json:"dn"`
 	ObjectGUID   string      `json:"objectGUID"`
-	Rules        []string    `json:"rules,omitempty"` // that it makes pass
+	Rules        []Rule      `json:"rules,omitempty"` // that it makes pass
 	Add          []audit.ACE `json:"add,omitempty"`
 	Remove       []audit.ACE `json:"remove,omitempty"`
 	Before       []byte      `json:"before"` // the descriptor with owner, group and DACL, as it was read
@@ -75,9 +83,9 @@ type Change struct {
 
 // Blocked is a rule that adding entries cannot make pass.
 type Blocked struct {
-	DN   string `json:"dn"`
-	Rule string `json:"rule"`
-	Why  string `json:"why"`
+	DN string `json:"dn"`
+	Rule
+	Why string `json:"why"`
 }
 
 // digest pins a descriptor.
@@ -109,7 +117,77 @@ func Read(r io.Reader) (*Plan, error) {
 	if err := checkChanges(p.Changes); err != nil {
 		return nil, err
 	}
+	if err := p.checkGrants(); err != nil {
+		return nil, err
+	}
 	return p, nil
+}
+
+// checkGrants holds a plan to what Build makes: entries for its account, and no other
+// change, on its targets.
+func (p *Plan) checkGrants() error {
+	for _, c := range p.Changes {
+		if !slices.ContainsFunc(p.Targets, func(dn string) bool { return directory.SameDN(dn, c.DN) }) {
+			return fmt.Errorf("change of %s: it is not a target of the plan", c.DN)
+		}
+		before, after, err := c.parse()
+		if err != nil {
+			return fmt.Errorf("change of %s: %w", c.DN, err)
+		}
+		removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
+		if len(removed) > 0 {
+			return fmt.Errorf("change of %s: it takes entries away", c.DN)
+		}
+		if !keepsOrder(before.DACL.ACEs, after.DACL.ACEs, added) {
+			return fmt.Errorf("change of %s: it has the entries that it keeps in another order", c.DN)
+		}
+		for _, a := range added {
+			if a.SID.String() != p.Account.SID || a.Type != sddl.Allow && a.Type != sddl.AllowObject {
+				return fmt.Errorf("change of %s: it adds more than what is allowed to %s: %s", c.DN, p.Account.SID, a)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckDomain is a *WrongDomainError where d is not the domain of the plan.
+func (p *Plan) CheckDomain(d *directory.Domain) error { return p.Domain.check(d) }
+
+func (want Domain) check(here *directory.Domain) error {
+	if here.SID.String() != want.SID || here.GUID.String() != want.GUID {
+		return &WrongDomainError{Plan: want.DNS + " (" + want.SID + ")", Here: here.DNS + " (" + here.SID.String() + ")"}
+	}
+	return nil
+}
+
+// Describe names everything in the plan as the directory does now: whatever a file said
+// in words, what is shown is what its bytes mean.
+func (p *Plan) Describe(s *audit.Snapshot) error {
+	p.Domain.DNS = s.Domain.DNS
+	p.Account.Name = s.Domain.Qualified(s.Account.Name)
+	for i := range p.Changes {
+		if err := p.Changes[i].describe(audit.Names(s)); err != nil {
+			return fmt.Errorf("change of %s: %w", p.Changes[i].DN, err)
+		}
+	}
+	return nil
+}
+
+// describe shows what the bytes add and remove.
+func (c *Change) describe(names words.Names) error {
+	before, after, err := c.parse()
+	if err != nil {
+		return err
+	}
+	removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
+	c.Add, c.Remove = nil, nil
+	for _, a := range added {
+		c.Add = append(c.Add, audit.View(a, names))
+	}
+	for _, a := range removed {
+		c.Remove = append(c.Remove, audit.View(a, names))
+	}
+	return nil
 }
 
 func readJSON(r io.Reader, v any) error {
@@ -185,6 +263,23 @@ func (c *Change) check() error {
 	return nil
 }
 
+// keepsOrder says whether after without what was added is before.
+func keepsOrder(before, after, added []sddl.ACE) bool {
+	added = slices.Clone(added)
+	for _, a := range after {
+		if len(before) > 0 && before[0] == a {
+			before = before[1:]
+			continue
+		}
+		i := slices.Index(added, a)
+		if i < 0 {
+			return false
+		}
+		added = slices.Delete(added, i, i+1)
+	}
+	return len(before) == 0
+}
+
 func (c *Change) parse() (before, after *sddl.Descriptor, err error) {
 	if before, err = sddl.Parse(c.Before); err != nil {
 		return nil, nil, fmt.Errorf("before: %w", err)
@@ -209,19 +304,11 @@ func newChange(t *directory.Target, dacl *sddl.ACL, s *audit.Snapshot) (Change, 
 		return Change{}, err
 	}
 	c := Change{DN: t.DN, ObjectGUID: t.GUID.String(), Before: t.Raw, BeforeSHA256: digest(t.Raw), After: after}
-	names := audit.Names(s)
-	removed, added := sddl.DiffACEs(t.Descriptor.DACL.ACEs, dacl.ACEs)
-	for _, a := range added {
-		c.Add = append(c.Add, audit.View(a, names))
-	}
-	for _, a := range removed {
-		c.Remove = append(c.Remove, audit.View(a, names))
+	if err := c.describe(audit.Names(s)); err != nil {
+		return Change{}, err
 	}
 	return c, c.check()
 }
 
 // Pending says whether there is anything to write.
 func (p *Plan) Pending() bool { return len(p.Changes) > 0 }
-
-// Empty says whether nothing is to be written and nothing is amiss.
-func (p *Plan) Empty() bool { return !p.Pending() && len(p.Blocked) == 0 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/sddl"
+	"github.com/gmsactl/gmsactl/internal/words"
 )
 
 func written(t testing.TB, p *Plan) string {
@@ -128,6 +129,29 @@ func TestReadRefuses(t *testing.T) {
 			}
 			d.DACL.ACEs = slices.Insert(rest, end, first)
 		}), "canonical order"},
+		{"an entry for somebody else, and it says so", change(func(c *Change) {
+			c.After = edited(t, c.After, func(d *sddl.Descriptor) {
+				d.DACL.ACEs = slices.Insert(d.DACL.ACEs, indexOfMine(d), ace("(A;CI;GA;;;WD)"))
+			})
+			say(t, c)
+		}), "adds more than what is allowed to"},
+		{"a deny, and it says so", change(func(c *Change) {
+			c.After = edited(t, c.After, func(d *sddl.Descriptor) {
+				d.DACL.ACEs = slices.Insert(d.DACL.ACEs, 0, ace("(D;;RP;;;<me>)"))
+			})
+			say(t, c)
+		}), "adds more than what is allowed to"},
+		{"an entry less, and it says so", change(func(c *Change) {
+			c.After = edited(t, c.After, func(d *sddl.Descriptor) { d.DACL.ACEs = d.DACL.ACEs[1:] })
+			say(t, c)
+		}), "takes entries away"},
+		{"two entries that it keeps in another order", after(func(d *sddl.Descriptor) {
+			d.DACL.ACEs[1], d.DACL.ACEs[2] = d.DACL.ACEs[2], d.DACL.ACEs[1]
+		}), "in another order"},
+		{"a change of what is no target", func(t testing.TB, p *Plan) string {
+			p.Targets = p.Targets[:0]
+			return written(t, p)
+		}, "not a target of the plan"},
 		{"an entry missing in what it says it adds", change(func(c *Change) { c.Add = c.Add[1:] }), "what its bytes do"},
 		{"an entry too many in what it says it adds", change(func(c *Change) { c.Add = append(c.Add, c.Add[0]) }), "what its bytes do"},
 		{"another entry in what it says it adds", change(func(c *Change) { c.Add[0].SDDL = "(A;;RP;;;WD)" }), "what its bytes do"},
@@ -354,5 +378,13 @@ func checkAccepted(t *testing.T, changes []Change) {
 		if before.DACL.Canonical() == nil && after.DACL.Canonical() != nil {
 			t.Errorf("%s: the order is worse than before", c.DN)
 		}
+	}
+}
+
+// say has a change tell what its bytes do.
+func say(t testing.TB, c *Change) {
+	t.Helper()
+	if err := c.describe(words.Names{}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -191,7 +191,11 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 		p.printf("\nChange   %s\n", style.strong(c.DN))
 		p.printf("         from the descriptor with SHA-256 %.16s...\n", c.BeforeSHA256)
 		if len(c.Rules) > 0 {
-			p.wrapped("         for ", "             ", strings.Join(c.Rules, ", "))
+			var rules []string
+			for _, r := range c.Rules {
+				rules = append(rules, ruleName(pl, r))
+			}
+			p.wrapped("         for ", "             ", strings.Join(rules, ", "))
 		}
 		for _, a := range c.Remove {
 			diffText(p, style.bad("- "), a)
@@ -203,7 +207,7 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 	if len(pl.Blocked) > 0 {
 		p.printf("\nWhat adding entries cannot mend:\n")
 		for _, b := range pl.Blocked {
-			p.printf("  %s on %s\n", style.doubt(b.Rule), b.DN)
+			p.printf("  %s on %s\n", style.doubt(ruleName(pl, b.Rule)), b.DN)
 			p.wrapped("    ", "    ", b.Why)
 		}
 	}
@@ -222,6 +226,14 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 		p.printf("%d to change: %d to add, %d to remove.\n", len(pl.Changes), add, remove)
 	}
 	return p.err
+}
+
+// ruleName is the rule's own name, with the policy's where there are several.
+func ruleName(pl *plan.Plan, r plan.Rule) string {
+	if len(pl.Policies) > 1 {
+		return r.Policy + "/" + r.Rule
+	}
+	return r.Rule
 }
 
 func diffText(p *printer, sign painted, a audit.ACE) {
