@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
@@ -24,9 +25,11 @@ const (
 	domainSID = "S-1-5-21-785912491-1317325197-797612093"
 )
 
+var demoOnce = sync.OnceValues(demo.Capture)
+
 func demoCapture(t testing.TB) *directory.Capture {
 	t.Helper()
-	c, err := demo.Capture()
+	c, err := demoOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
