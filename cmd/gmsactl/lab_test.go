@@ -314,7 +314,7 @@ func TestUnknownNames(t *testing.T) {
 	got := u.want(exitError, "audit", "krbtgt", "--target", "OU=Nowhere,"+lab.BaseDN)
 	says(t, got.stderr, "no object OU=Nowhere,"+lab.BaseDN+" is visible here")
 	says(t, got.stderr, "hint: look at the spelling, and whether this identity may list it")
-	says(t, u.want(exitError, "audit", "krbtgt", "--target", `CN=a\zz,`+lab.BaseDN).stderr, "error: read ")
+	says(t, u.want(exitError, "audit", "krbtgt", "--target", `CN=a\zz,`+lab.BaseDN).stderr, "error: no object ")
 }
 
 // A descriptor that cannot be read is unknown, never missing and never clean.
@@ -371,6 +371,94 @@ func TestStalePlan(t *testing.T) {
 	}
 }
 
+// One object named in two ways is one target, and what was saved can be put back.
+func TestOneTargetNamedTwice(t *testing.T) {
+	lab := labtest.Require(t)
+	ou := lab.CreateOU(t, "twice")
+	gmsa := lab.CreateGMSA(t, "twice")
+	guid := strings.TrimSpace(strings.TrimPrefix(lineOf(t, lab.Run(t, "ldbsearch", "-H", database, "-s", "base", "-b", ou, "objectGUID"), "objectGUID: "), "objectGUID: "))
+	u := administrator(t, lab)
+	got := u.want(exitOK, "apply", "--yes", "--account", gmsa.SAMAccountName, "--target", ou, "--target", "<GUID="+guid+">", "--backup", u.file("backup.json"))
+	says(t, got.stdout, "1 to change: 8 to add")
+	u.want(exitOK, "rollback", "--yes", u.file("backup.json"), "--backup", u.file("undo.json"))
+}
+
+func lineOf(t *testing.T, text, prefix string) string {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, prefix) {
+			return line
+		}
+	}
+	t.Fatalf("no line begins with %q in\n%s", prefix, text)
+	return ""
+}
+
+// A plan without changes is for one domain too, and does not promise what it did not see.
+func TestEmptyPlan(t *testing.T) {
+	lab := labtest.Require(t)
+	ou := lab.CreateOU(t, "empty")
+	gmsa := lab.CreateGMSA(t, "empty")
+	u := administrator(t, lab)
+	u.want(exitOK, "apply", "--yes", "--account", gmsa.SAMAccountName, "--target", ou, "--backup", u.file("backup.json"))
+	u.want(exitOK, "plan", gmsa.SAMAccountName, "--target", ou, "--out", u.file("empty.json"))
+	says(t, u.want(exitOK, "apply", "--yes", u.file("empty.json")).stdout, "Judged again: 8 of 8 pass")
+	u.want(exitOK, "rollback", "--yes", u.file("backup.json"), "--backup", u.file("undo.json"))
+	says(t, u.want(exitFindings, "apply", "--yes", u.file("empty.json")).stdout, "Judged again: 0 of 8 pass")
+
+	old := &user{t: t, flags: []string{"--dc", lab.OldDC, "--user", lab.User, "--password-file", lab.OldPasswordFile}}
+	says(t, old.want(exitError, "apply", "--yes", u.file("empty.json")).stderr, "error: the plan is for domain corp.example")
+}
+
+// What was written is said to be written, even where the answer cannot be shown.
+func TestAnswerThatCannotBeShown(t *testing.T) {
+	lab := labtest.Require(t)
+	ou := lab.CreateOU(t, "mute")
+	gmsa := lab.CreateGMSA(t, "mute")
+	u := administrator(t, lab)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var stderr bytes.Buffer
+	a := &app{stdin: strings.NewReader(""), stdout: full, stderr: &stderr}
+	args := []string{"apply", "--yes", "-o", "json", "--account", gmsa.SAMAccountName, "--target", ou, "--backup", u.file("backup.json")}
+	if code := a.run(context.Background(), append(args, u.flags...)); code != exitPartly {
+		t.Errorf("exit code %d, want %d", code, exitPartly)
+	}
+	says(t, stderr.String(), "show the result: ")
+	says(t, stderr.String(), "gmsactl rollback "+u.file("backup.json"))
+}
+
+// Two policies may have a rule of one name: one that is mended, one that cannot be.
+func TestRulesOfOneName(t *testing.T) {
+	lab := labtest.Require(t)
+	ou := lab.CreateOU(t, "same")
+	account := lab.CreateUser(t, "same", "Corr3ct-horse-battery")
+	lab.Run(t, "samba-tool", "dsacl", "set", "-H", database, "--objectdn="+ou, "--sddl=(D;;DT;;;"+account.SID+")")
+	u := administrator(t, lab)
+	for name, right := range map[string]string{"a": "delete", "b": "delete-subtree"} {
+		text := fmt.Sprintf("name: %s\ntitle: T\nsource: here\nrules:\n  - {id: r1, rights: [%s], scope: this-object, source: here}\n", name, right)
+		if err := os.WriteFile(u.file(name+".yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := u.want(exitFindings, "apply", "--yes", "--account", account.SAMAccountName, "--target", ou,
+		"--policy", u.file("a.yaml"), "--policy", u.file("b.yaml"), "--backup", u.file("backup.json"))
+	says(t, got.stdout, "for a/r1")
+	says(t, got.stdout, "b/r1 on "+ou)
+	says(t, got.stdout, "Judged again: 1 of 2 pass")
+}
+
+// A global catalog holds a part of each object only.
+func TestGlobalCatalogIsRefused(t *testing.T) {
+	lab := labtest.Require(t)
+	u := administrator(t, lab)
+	u.flags[1] += ":3268"
+	says(t, u.want(exitError, "audit", "krbtgt").stderr, "the global catalog holds only a part of each object")
+}
+
 // Somebody else's change after apply is not rolled over.
 func TestStaleRollback(t *testing.T) {
 	lab := labtest.Require(t)
@@ -417,46 +505,60 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A connection that is lost between two writes: exit code 4, and what was and was not done.
+// A connection that is lost in mid-apply: exit code 4, and what was and was not done.
 func TestConnectionLostInMidApply(t *testing.T) {
 	lab := labtest.Require(t)
-	first, second := lab.CreateOU(t, "lost"), lab.CreateOU(t, "lost")
 	gmsa := lab.CreateGMSA(t, "lost")
-	u := administrator(t, lab)
-	u.want(exitFindings, "plan", gmsa.SAMAccountName, "--target", first, "--target", second, "--out", u.file("plan.json"))
-	before := descriptor(t, lab, second).Text(sddl.Aliases{})
-
-	// The file of the backup appears right before the first write. After it come the write
-	// of the first target, its reading back, and the reading of the second.
-	var left atomic.Int32
-	left.Store(3)
-	u.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &mortal{Conn: c, dies: func() bool {
-			if _, err := os.Stat(u.file("backup.json")); err != nil {
-				return false
+	// The backup is saved right before the first write. After it come, for each target, a
+	// last look, the write and the reading back.
+	for _, tt := range []struct {
+		name    string
+		survive int32 // requests after the backup was saved
+		second  string
+		written bool
+	}{
+		{"before the second target is looked at", 3, "not-done", false},
+		{"before the second write", 4, "sent", false},
+		{"before the second target is read back", 5, "unverified", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			first, second := lab.CreateOU(t, "lost"), lab.CreateOU(t, "lost")
+			u := administrator(t, lab)
+			u.want(exitFindings, "plan", gmsa.SAMAccountName, "--target", first, "--target", second, "--out", u.file("plan.json"))
+			var left atomic.Int32
+			left.Store(tt.survive)
+			u.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return &mortal{Conn: c, dies: func() bool {
+					if _, err := os.Stat(u.file("backup.json")); err != nil {
+						return false
+					}
+					return left.Add(-1) < 0
+				}}, nil
 			}
-			return left.Add(-1) < 0
-		}}, nil
-	}
-	got := u.want(exitPartly, "apply", "--yes", u.file("plan.json"), "--backup", u.file("backup.json"))
-	u.dial = nil
-	says(t, got.stdout, "verified      "+first)
-	says(t, got.stdout, "sent          "+second)
-	says(t, got.stderr, "error: applied in part, or not verified: write the DACL of "+second)
-	says(t, got.stderr, "gmsactl rollback "+u.file("backup.json"))
-	if now := descriptor(t, lab, second).Text(sddl.Aliases{}); now != before {
-		t.Error("the second target was written")
-	}
-	u.want(exitOK, "audit", gmsa.SAMAccountName, "--target", first)
-	u.want(exitFindings, "audit", gmsa.SAMAccountName, "--target", second)
+			got := u.want(exitPartly, "apply", "--yes", u.file("plan.json"), "--backup", u.file("backup.json"))
+			u.dial = nil
+			says(t, got.stdout, fmt.Sprintf("%-12s  %s\n", "verified", first))
+			says(t, got.stdout, fmt.Sprintf("%-12s  %s\n", tt.second, second))
+			says(t, got.stderr, "error: applied in part, or not verified: ")
+			says(t, got.stderr, "no answer")
+			says(t, got.stderr, "gmsactl rollback "+u.file("backup.json"))
+			u.want(exitOK, "audit", gmsa.SAMAccountName, "--target", first)
+			want := exitFindings
+			if tt.written {
+				want = exitOK
+			}
+			u.want(want, "audit", gmsa.SAMAccountName, "--target", second)
 
-	// The backup knows both, and puts back what was written.
-	says(t, u.want(exitOK, "rollback", "--yes", u.file("backup.json"), "--backup", u.file("undo.json")).stdout, "1 to change")
-	u.want(exitFindings, "audit", gmsa.SAMAccountName, "--target", first)
+			// The backup knows both, and puts back what was written.
+			u.want(exitOK, "rollback", "--yes", u.file("backup.json"), "--backup", u.file("undo.json"))
+			u.want(exitFindings, "audit", gmsa.SAMAccountName, "--target", first)
+			u.want(exitFindings, "audit", gmsa.SAMAccountName, "--target", second)
+		})
+	}
 }
 
 // mortal is a connection that dies before a write.

@@ -48,15 +48,15 @@ func TestPrompts(t *testing.T) {
 	ou := lab.CreateOU(t, "ask")
 	gmsa := lab.CreateGMSA(t, "ask")
 	dir := t.TempDir()
-	ask := func(answer string) (int, string) {
+	ask := func(answer string, more ...string) (int, string) {
 		keyboard, screen := terminal(t)
 		var stdout, stderr bytes.Buffer
 		a := &app{stdin: screen, stdout: &stdout, stderr: &stderr}
 		if _, err := keyboard.WriteString(strings.TrimSpace(string(password)) + "\n" + answer + "\n"); err != nil {
 			t.Fatal(err)
 		}
-		code := a.run(context.Background(), []string{"apply", "--account", gmsa.SAMAccountName, "--target", ou,
-			"--dc", lab.DC, "--user", lab.User, "--backup", filepath.Join(dir, "backup.json")})
+		code := a.run(context.Background(), append([]string{"apply", "--account", gmsa.SAMAccountName, "--target", ou,
+			"--dc", lab.DC, "--user", lab.User, "--backup", filepath.Join(dir, "backup.json")}, more...))
 		if strings.Contains(stdout.String()+stderr.String(), strings.TrimSpace(string(password))) {
 			t.Error("the password is in the output")
 		}
@@ -69,6 +69,10 @@ func TestPrompts(t *testing.T) {
 		}
 		says(t, stderr, "Password of "+lab.User+": ")
 		says(t, stderr, "not confirmed, so nothing was written")
+	}
+	// With JSON on standard output, what is asked about stands beside the question.
+	if _, stderr := ask("no", "-o", "json"); !strings.Contains(stderr, "1 to change: 8 to add, 0 to remove.") {
+		t.Errorf("asked about what was not shown: %s", stderr)
 	}
 	if code, stderr := ask("yes"); code != exitOK {
 		t.Errorf("yes: exit code %d, want %d: %s", code, exitOK, stderr)

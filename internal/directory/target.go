@@ -25,10 +25,10 @@ type Target struct {
 func LoadTarget(ctx context.Context, r Reader, dn string) (*Target, error) {
 	found, err := Collect(r.Read(ctx, Query{Base: dn, Attrs: []string{"objectClass", "objectGUID", "objectSid"}, Descriptor: true}))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", dn, err)
+		return nil, err
 	}
 	if len(found) != 1 {
-		return nil, fmt.Errorf("read %s: %w", dn, &NotFoundError{DN: dn})
+		return nil, &NotFoundError{DN: dn}
 	}
 	e := found[0]
 	t := &Target{DN: e.DN, Classes: e.Texts("objectClass"), Raw: e.Value(descriptorAttr)}

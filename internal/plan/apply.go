@@ -170,7 +170,7 @@ func write(ctx context.Context, d Directory, c *Change, o *Outcome) error {
 		if no := refusal(nil); errors.As(err, &no) && no.Refused() {
 			o.State = Refused
 		}
-		return fmt.Errorf("write the DACL of %s: %w", c.DN, err)
+		return err
 	}
 	o.State = Unverified
 	t, err := directory.LoadTarget(ctx, d, c.DN)

@@ -127,7 +127,7 @@ func TestApplyStops(t *testing.T) {
 		{"the look before the third fails", readFails(8), "verified verified not-done", 2, lost, nil},
 		{"reading back the third fails", readFails(9), "verified verified unverified", 3, lost, nil},
 
-		{"the first write is refused", writeFails(1, refused("no")), "refused not-done not-done", 1, "write the DACL of " + sales + ": no", nil},
+		{"the first write is refused", writeFails(1, refused("no")), "refused not-done not-done", 1, "no", nil},
 		{"the second write is refused", writeFails(2, refused("no")), "verified refused not-done", 2, "no", nil},
 		{"the third write is refused", writeFails(3, refused("no")), "verified verified refused", 3, "no", nil},
 		{"the first write may be lost", writeFails(1, errLost), "sent not-done not-done", 1, lost, nil},
