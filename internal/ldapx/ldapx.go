@@ -26,7 +26,8 @@ import (
 // credential cache is used first; without any of the three the default one is.
 type Config struct {
 	// DC is the DNS name of the domain controller, as host or host:port. The service is
-	// ldap/host, so an address or an alias will not do. The KDC is port 88 of the host.
+	// ldap/host, so an address or an alias will not do, and neither will the ports of the
+	// global catalog. The KDC is port 88 of the host.
 	DC string
 	// Realm is the DNS name of the domain in upper case. Empty, it is the host name
 	// without its first label: a domain controller is named in its own domain unless

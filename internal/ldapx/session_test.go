@@ -403,7 +403,8 @@ func TestWhere(t *testing.T) {
 	}{
 		{"a name", "DC1.Corp.Example", "", endpoint{"dc1.corp.example", "dc1.corp.example:389", "CORP.EXAMPLE"}},
 		{"a name with its dot", "dc1.corp.example.", "", endpoint{"dc1.corp.example", "dc1.corp.example:389", "CORP.EXAMPLE"}},
-		{"a port", "dc1.corp.example:3268", "", endpoint{"dc1.corp.example", "dc1.corp.example:3268", "CORP.EXAMPLE"}},
+		{"a port", "dc1.corp.example:10389", "", endpoint{"dc1.corp.example", "dc1.corp.example:10389", "CORP.EXAMPLE"}},
+		{"the port of the global catalog, which holds a part of each object", "dc1.corp.example:3268", "", endpoint{}},
 		{"a realm", "dc1.servers.example", "corp.example", endpoint{"dc1.servers.example", "dc1.servers.example:389", "CORP.EXAMPLE"}},
 		{"a short name and a realm", "dc1", "CORP.EXAMPLE", endpoint{"dc1", "dc1:389", "CORP.EXAMPLE"}},
 		{"a short name", "dc1", "", endpoint{}},

@@ -30,10 +30,7 @@ type Backup struct {
 // ReadBackup reads a backup and refuses one whose parts contradict each other.
 func ReadBackup(r io.Reader) (*Backup, error) {
 	b := &Backup{}
-	if err := readJSON(r, b); err != nil {
-		return nil, err
-	}
-	if err := checkKind(b.Kind, kindBackup, b.Format); err != nil {
+	if err := readJSON(r, kindBackup, b); err != nil {
 		return nil, err
 	}
 	if err := checkChanges(b.Changes); err != nil {

@@ -108,10 +108,7 @@ func writeJSON(w io.Writer, v any) error {
 // must be what is written.
 func Read(r io.Reader) (*Plan, error) {
 	p := &Plan{}
-	if err := readJSON(r, p); err != nil {
-		return nil, err
-	}
-	if err := checkKind(p.Kind, kindPlan, p.Format); err != nil {
+	if err := readJSON(r, kindPlan, p); err != nil {
 		return nil, err
 	}
 	if err := checkChanges(p.Changes); err != nil {
@@ -190,24 +187,29 @@ func (c *Change) describe(names words.Names) error {
 	return nil
 }
 
-func readJSON(r io.Reader, v any) error {
-	dec := json.NewDecoder(r)
+// readJSON reads a file of the given kind, strictly. What it is comes first: a later
+// format may have keys that this version does not know.
+func readJSON(r io.Reader, kind string, v any) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	var is struct {
+		Kind   string `json:"kind"`
+		Format int    `json:"format"`
+	}
+	switch err := json.Unmarshal(text, &is); {
+	case err != nil:
+		return fmt.Errorf("not a file of gmsactl: %w", err)
+	case is.Kind != kind:
+		return fmt.Errorf("kind is %q, want %q", is.Kind, kind)
+	case is.Format != format:
+		return fmt.Errorf("format is %d, this version of gmsactl knows %d", is.Format, format)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		return fmt.Errorf("not a file of gmsactl: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("not a file of gmsactl: something follows its end")
-	}
-	return nil
-}
-
-func checkKind(got, want string, gotFormat int) error {
-	if got != want {
-		return fmt.Errorf("kind is %q, want %q", got, want)
-	}
-	if gotFormat != format {
-		return fmt.Errorf("format is %d, this version of gmsactl knows %d", gotFormat, format)
 	}
 	return nil
 }

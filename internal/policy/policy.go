@@ -150,9 +150,16 @@ func (m mapping) decode(fields map[string]any, required ...string) error {
 			*nodes = value.Content
 			continue
 		}
+		// A class that was left blank is not every class.
+		if value.Tag == "!!null" || slices.ContainsFunc(value.Content, func(n *yaml.Node) bool { return n.Tag == "!!null" }) {
+			return &Error{m.file, value.Line, fmt.Sprintf("key %q is empty", key.Value)}
+		}
 		if err := value.Decode(into); err != nil {
 			why := yamlError(m.file, err).Why
 			return &Error{m.file, value.Line, fmt.Sprintf("%s: %s", key.Value, why)}
+		}
+		if text, ok := into.(*string); ok && strings.TrimSpace(*text) == "" {
+			return &Error{m.file, value.Line, fmt.Sprintf("key %q is empty", key.Value)}
 		}
 	}
 	for _, name := range required {

@@ -90,7 +90,7 @@ func (p *printer) wrapped(first, rest, text string) {
 	line := first
 	empty := true
 	for _, word := range strings.Fields(text) {
-		if !empty && len(line)+1+len(word) > columns {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns {
 			p.printf("%s\n", line)
 			line, empty = rest, true
 		}
