@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -116,14 +117,9 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 	if err := w.check(a); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
+	p, err := readFile("plan", path, plan.Read)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	p, err := plan.Read(bufio.NewReader(f))
-	if err != nil {
-		return fmt.Errorf("read plan %s: %w", path, err)
 	}
 	var policies []*policy.Policy
 	for _, saved := range p.Policies {
@@ -153,6 +149,21 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 		return fmt.Errorf("read plan %s: %w", path, err)
 	}
 	return a.carryOut(ctx, s, p, w, judgeAgain(s, snapshot, policies, p.Accept))
+}
+
+// readFile reads a file of gmsactl.
+func readFile[T any](what, path string, read func(io.Reader) (T, error)) (T, error) {
+	var none T
+	f, err := os.Open(path)
+	if err != nil {
+		return none, err
+	}
+	defer f.Close()
+	v, err := read(f)
+	if err != nil {
+		return none, fmt.Errorf("read %s %s: %w", what, path, err)
+	}
+	return v, nil
 }
 
 // judgeAgain reads the targets of a snapshot again and judges them.

@@ -101,21 +101,11 @@ func (a *app) audit(ctx context.Context, account string, j *judging) error {
 	if err != nil {
 		return err
 	}
-	r, done, err := a.reader(ctx)
+	snapshot, err := a.snapshot(ctx, account, j.targets)
 	if err != nil {
 		return err
 	}
-	defer done()
-	snapshot, err := audit.Load(ctx, r, account, j.targets)
-	if err != nil {
-		return err
-	}
-	return a.report(snapshot, policies, accept)
-}
-
-// report judges a snapshot and shows the result.
-func (a *app) report(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) error {
-	rep, err := audit.Evaluate(s, policies, accept)
+	rep, err := audit.Evaluate(snapshot, policies, accept)
 	if err != nil {
 		return err
 	}
@@ -123,4 +113,14 @@ func (a *app) report(s *audit.Snapshot, policies []*policy.Policy, accept audit.
 		return err
 	}
 	return findings(rep.Clean())
+}
+
+// snapshot reads what is to be judged, from the directory or a capture.
+func (a *app) snapshot(ctx context.Context, account string, targets []string) (*audit.Snapshot, error) {
+	r, done, err := a.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return audit.Load(ctx, r, account, targets)
 }

@@ -43,12 +43,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, out string) 
 	if err != nil {
 		return err
 	}
-	r, done, err := a.reader(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	snapshot, err := audit.Load(ctx, r, account, j.targets)
+	snapshot, err := a.snapshot(ctx, account, j.targets)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -33,14 +30,9 @@ func (a *app) rollback(ctx context.Context, path string, w *writing) error {
 	if err := w.check(a); err != nil {
 		return err
 	}
-	f, err := os.Open(path)
+	b, err := readFile("backup", path, plan.ReadBackup)
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	b, err := plan.ReadBackup(bufio.NewReader(f))
-	if err != nil {
-		return fmt.Errorf("read backup %s: %w", path, err)
 	}
 	s, err := a.session(ctx)
 	if err != nil {

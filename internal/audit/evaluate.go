@@ -64,13 +64,13 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 
 func (c *Summary) add(row Row) {
 	c.Rows++
-	switch {
-	case row.Pass:
+	switch row.Result() {
+	case "pass":
 		c.Pass++
-	case row.Grant == NotApplicable:
-		c.NotApplicable++
-	case row.Grant == acl.Unclear.String() || row.Effect == acl.Unknown.String():
+	case "unknown":
 		c.Unknown++
+	case NotApplicable:
+		c.NotApplicable++
 	default:
 		c.Fail++
 	}

@@ -79,6 +79,19 @@ type Row struct {
 	Source    string `json:"source"`
 }
 
+// Result is one word for the row: pass, fail, unknown or not-applicable.
+func (r Row) Result() string {
+	switch {
+	case r.Pass:
+		return "pass"
+	case r.Grant == NotApplicable:
+		return NotApplicable
+	case r.Grant == acl.Unclear.String() || r.Effect == acl.Unknown.String():
+		return "unknown"
+	}
+	return "fail"
+}
+
 // ACE is an access control entry for people: as SDDL and in words.
 type ACE struct {
 	SDDL  string `json:"sddl"`

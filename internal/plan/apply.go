@@ -132,19 +132,13 @@ func examine(ctx context.Context, r directory.Reader, changes []Change, result *
 		if err != nil {
 			return nil, fmt.Errorf("change of %s: %w", c.DN, err)
 		}
-		t, err := directory.LoadTarget(ctx, r, c.DN)
-		if gone := (*directory.NotFoundError)(nil); errors.As(err, &gone) {
-			stale = append(stale, c.DN+" is not there any more")
-			continue
-		}
+		t, reason, err := c.find(ctx, r)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case t.GUID.String() != c.ObjectGUID:
-			stale = append(stale, c.DN+" is another object now")
-		case t.Descriptor == nil:
-			stale = append(stale, c.DN+": "+t.Unreadable)
+		case reason != "":
+			stale = append(stale, reason)
 		case digest(t.Raw) == c.BeforeSHA256:
 			pending = append(pending, i)
 		case holds(t.Descriptor, after) && t.Descriptor.Owner == before.Owner:
@@ -157,6 +151,24 @@ func examine(ctx context.Context, r directory.Reader, changes []Change, result *
 		return nil, &StaleError{stale}
 	}
 	return pending, nil
+}
+
+// find reads the object that the change is about; the reason says why it is not there to
+// be changed.
+func (c *Change) find(ctx context.Context, r directory.Reader) (t *directory.Target, reason string, err error) {
+	t, err = directory.LoadTarget(ctx, r, c.DN)
+	if gone := (*directory.NotFoundError)(nil); errors.As(err, &gone) {
+		return nil, c.DN + " is not there any more", nil
+	}
+	switch {
+	case err != nil:
+		return nil, "", err
+	case t.GUID.String() != c.ObjectGUID:
+		return nil, c.DN + " is another object now", nil
+	case t.Descriptor == nil:
+		return nil, c.DN + ": " + t.Unreadable, nil
+	}
+	return t, "", nil
 }
 
 // write makes one change and reads it back.

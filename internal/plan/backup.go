@@ -98,19 +98,13 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 		if err != nil {
 			return nil, fmt.Errorf("change of %s: %w", c.DN, err)
 		}
-		t, err := directory.LoadTarget(ctx, r, c.DN)
-		if gone := (*directory.NotFoundError)(nil); errors.As(err, &gone) {
-			stale = append(stale, c.DN+" is not there any more")
-			continue
-		}
+		t, reason, err := c.find(ctx, r)
 		if err != nil {
 			return nil, err
 		}
 		switch {
-		case t.GUID.String() != c.ObjectGUID:
-			stale = append(stale, c.DN+" is another object now")
-		case t.Descriptor == nil:
-			stale = append(stale, c.DN+": "+t.Unreadable)
+		case reason != "":
+			stale = append(stale, reason)
 		case holds(t.Descriptor, before):
 			// It was never written, or is back already.
 		case !holds(t.Descriptor, after):

@@ -134,31 +134,17 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 	return p.err
 }
 
-// Result is one word for a row.
-func result(row audit.Row) string {
-	switch {
-	case row.Pass:
-		return "pass"
-	case row.Grant == audit.NotApplicable:
-		return "n/a"
-	case row.Grant == "unknown" || row.Effect == "unknown":
-		return "unknown"
-	}
-	return "FAIL"
-}
-
 func rowText(p *printer, row audit.Row, style Style) {
-	word := result(row)
-	padded := painted(fmt.Sprintf("%-8s", word))
-	switch word {
+	word := style.bad("FAIL    ")
+	switch row.Result() {
 	case "pass":
-		padded = style.good(string(padded))
-	case "FAIL":
-		padded = style.bad(string(padded))
+		word = style.good("pass    ")
 	case "unknown":
-		padded = style.doubt(string(padded))
+		word = style.doubt("unknown ")
+	case audit.NotApplicable:
+		word = "n/a     "
 	}
-	p.printf("%s %-30s %-15s %s\n", padded, row.Rule, row.Grant, row.Effect)
+	p.printf("%s %-30s %-15s %s\n", word, row.Rule, row.Grant, row.Effect)
 	const indent = "         "
 	p.wrapped(indent, indent, row.Access+"; "+row.AppliesTo)
 	if row.Why != "" {
