@@ -251,8 +251,10 @@ func (j *Judge) classesBelow(target *directory.Class, req Requirement) ([]*acl.C
 	default:
 		// Class defaults deny, and block inheritance, each in their own way: every class counts
 		// that may stand below, and of these every one that has what the right is about.
+		// One without a default is left out: its objects begin with their creator's, which denies
+		// nothing. [MS-ADTS] 6.1.3.
 		for _, c := range schema.Below(target.Name) {
-			if has(schema, c, req.Right) {
+			if c.DefaultDescriptor != "" && has(schema, c, req.Right) {
 				list = append(list, c)
 			}
 		}
@@ -287,7 +289,7 @@ func (j *Judge) class(c *directory.Class) (*acl.Class, string) {
 	for _, a := range j.s.Schema.Attributes(c.Name) {
 		class.Attributes[a.GUID] = a.PropertySet
 	}
-	// Every structural class of AD has one; where it is not shown, new objects cannot be judged.
+	// Where it is not shown, new objects cannot be judged.
 	if c.DefaultDescriptor == "" {
 		j.faults[c.Name] = fmt.Sprintf("the schema shows no defaultSecurityDescriptor of class %s", c.Name)
 		return nil, j.faults[c.Name]
