@@ -11,15 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/policy"
 	"github.com/gmsactl/gmsactl/internal/report"
+	"github.com/spf13/cobra"
 )
 
 // writing is what the commands that write have in common.
@@ -42,7 +40,7 @@ func (w *writing) check(a *app) error {
 	if w.yes {
 		return nil
 	}
-	if f, ok := a.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(a.stdin) {
 		return errNoTerminal
 	}
 	return nil
@@ -121,13 +119,9 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 	if err != nil {
 		return err
 	}
-	var policies []*policy.Policy
-	for _, saved := range p.Policies {
-		pol, err := policy.Parse(saved.Name, []byte(saved.YAML))
-		if err != nil {
-			return fmt.Errorf("read plan %s: %w", path, err)
-		}
-		policies = append(policies, pol)
+	policies, err := p.ParsePolicies()
+	if err != nil {
+		return fmt.Errorf("read plan %s: %w", path, err)
 	}
 	s, err := a.session(ctx)
 	if err != nil {
@@ -192,14 +186,14 @@ type applied struct {
 // carryOut shows a plan, asks, applies it and judges again; again is nil where there is
 // nothing to judge by.
 func (a *app) carryOut(ctx context.Context, s *ldapx.Session, p *plan.Plan, w *writing, again judge) error {
-	// What is asked about has been shown: JSON comes at the end, so that the question has
-	// the text beside it.
-	shown := a.stdout
-	if a.output == "json" {
-		shown = a.stderr
+	if a.output == "text" {
+		if err := report.Plan(a.stdout, p, a.style()); err != nil {
+			return err
+		}
 	}
-	if a.output == "text" || p.Pending() && !w.yes {
-		if err := report.Plan(shown, p, a.style()); err != nil {
+	// What is asked about stands beside the question, wherever the answer goes.
+	if p.Pending() && !w.yes && (a.output != "text" || !isTerminal(a.stdout)) {
+		if err := report.Plan(a.stderr, p, report.Style{}); err != nil {
 			return err
 		}
 	}
@@ -244,7 +238,7 @@ func unmended(p *plan.Plan, r *audit.Report) error {
 	for _, c := range p.Changes {
 		for _, t := range r.Targets {
 			for _, row := range t.Rows {
-				if t.DN == c.DN && !row.Pass && slices.Contains(c.Rules, plan.Rule{Policy: row.Policy, Rule: row.Rule}) {
+				if directory.SameDN(t.DN, c.DN) && !row.Pass && slices.Contains(c.Rules, plan.Rule{Policy: row.Policy, Rule: row.Rule}) {
 					return fmt.Errorf("rule %s on %s does not pass after what it needs was granted", row.Rule, t.DN)
 				}
 			}

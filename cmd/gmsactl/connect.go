@@ -139,15 +139,9 @@ func (a *app) session(ctx context.Context) (*ldapx.Session, error) {
 		DC: c.dc, Realm: strings.ToUpper(c.domain), User: c.user,
 		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: a.dial,
 	}
-	if c.keytab == "" && c.ccache == "" {
-		if c.user == "" {
-			config.CCache = os.Getenv("KRB5CCNAME")
-			if config.CCache == "" {
-				config.CCache = fmt.Sprintf("FILE:/tmp/krb5cc_%d", os.Getuid())
-			}
-		} else {
-			config.Password = a.password
-		}
+	// Without a user and a credential the session takes the default credential cache.
+	if c.user != "" && c.keytab == "" && c.ccache == "" {
+		config.Password = a.password
 	}
 	return ldapx.Dial(ctx, config)
 }

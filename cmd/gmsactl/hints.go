@@ -16,8 +16,11 @@ import (
 	"github.com/gmsactl/gmsactl/internal/policy"
 )
 
-// isMutualAuth says whether the server did not prove that it is the one asked for.
-func isMutualAuth(err error) bool { return errors.Is(err, gss.ErrMutualAuth) }
+// isMutualAuth says whether the server did not prove that it is the one asked for, with the
+// bind or with anything that it sent later.
+func isMutualAuth(err error) bool {
+	return errors.Is(err, gss.ErrMutualAuth) || errors.Is(err, gss.ErrIntegrity)
+}
 
 // hintFor is the next step after an error; empty where the error says all there is.
 func hintFor(err error) string {

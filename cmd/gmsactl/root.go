@@ -122,7 +122,13 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 			values = strings.Split(value, "\n")
 		}
 		for _, v := range values {
-			if err := f.Value.Set(v); err != nil {
+			err := f.Value.Set(v)
+			switch {
+			case err == nil:
+			case slices.Contains(credentialFlags, f.Name):
+				// What is in the wrong variable may be the password itself.
+				errs = append(errs, fmt.Errorf("%s: want a value as --%s takes it", name, f.Name))
+			default:
 				errs = append(errs, fmt.Errorf("%s=%q: %w", name, v, err))
 			}
 		}
@@ -132,8 +138,13 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 
 // style is how text is marked on standard output.
 func (a *app) style() report.Style {
-	f, ok := a.stdout.(*os.File)
-	return report.Style{Color: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return report.Style{Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// isTerminal says whether a stream is one.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // show writes an answer in the form that was asked for.
@@ -165,7 +176,7 @@ func newExitCodes(*app) *cobra.Command {
 1    an error or misuse; nothing was written
 3    findings, or changes pending
 4    partly applied, or applied and not verified
-5    the server failed mutual authentication
+5    the server failed mutual authentication, or what it sent was tampered with
 130  interrupted before anything was written`,
 	}
 }

@@ -414,3 +414,41 @@ func TestReportClean(t *testing.T) {
 		}
 	}
 }
+
+// An object may have attributes of an auxiliary class that was added to it alone, and a
+// deny on one of these counts.
+func TestAuxiliaryClassOfOneObject(t *testing.T) {
+	everything := rules(t, "  - {id: read, rights: [read-all-properties], scope: this-object, source: t}\n")
+	c := demoCapture(t)
+	s, err := Load(t.Context(), c, account, []string{sales})
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := s.Account.SID.String()
+	for _, tt := range []struct {
+		name    string
+		classes []string
+		deny    string
+		want    string
+	}{
+		{"without the class the deny is about nothing", []string{"top", "organizationalUnit"}, "uidNumber", "exact granted pass"},
+		{"with it the deny takes something away", []string{"top", "posixAccount", "organizationalUnit"}, "uidNumber", "exact denied"},
+		{"a deny on what every such object has", []string{"top", "organizationalUnit"}, "description", "exact denied"},
+		{"a class that the schema does not show", []string{"top", "nobodyKnows", "organizationalUnit"}, "uidNumber", "exact unknown"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sd, err := sddl.ParseText("O:DAG:DAD:(OD;;RP;"+s.Schema.Attribute(tt.deny).GUID.String()+";;"+me+")(A;;RP;;;"+me+")", s.Domain.Aliases())
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := sd.Append(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := edited{edited{c, with(sales, "objectClass", tt.classes...)}, with(sales, "nTSecurityDescriptor", string(raw))}
+			if got := verdicts(evaluate(t, r, everything, AcceptOwn, sales))["read"]; got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -171,7 +172,7 @@ func (j *Judge) Row(t *directory.Target, req Requirement) Row {
 	row.Grants = j.aces(cover.ACEs)
 
 	class := j.s.Schema.StructuralClass(t.Classes)
-	self, fault := j.class(class)
+	self, fault := j.targetClass(class, t.Classes)
 	var below []*acl.Class
 	if fault == "" {
 		below, fault = j.classesBelow(class, req)
@@ -301,6 +302,36 @@ func (j *Judge) class(c *directory.Class) (*acl.Class, string) {
 	}
 	j.classes[c.Name] = class
 	return class, ""
+}
+
+// targetClass is the class of an object that is there: with the attributes of auxiliary
+// classes that were added to this one object. [MS-ADTS] 3.1.1.2.4.
+func (j *Judge) targetClass(structural *directory.Class, objectClass []string) (*acl.Class, string) {
+	class, fault := j.class(structural)
+	if fault != "" {
+		return nil, fault
+	}
+	lineage := j.s.Schema.Lineage(structural.Name)
+	var added []string
+	for _, name := range objectClass {
+		if !slices.Contains(lineage, strings.ToLower(name)) {
+			added = append(added, name)
+		}
+	}
+	if added == nil {
+		return class, ""
+	}
+	with := *class
+	with.Attributes = maps.Clone(class.Attributes)
+	for _, name := range added {
+		if gap := j.s.Schema.Gap(name); gap != "" {
+			return nil, "the schema does not show " + gap
+		}
+		for _, a := range j.s.Schema.Attributes(name) {
+			with.Attributes[a.GUID] = a.PropertySet
+		}
+	}
+	return &with, ""
 }
 
 // against are the entries that deny in any of the cases, as they stand on the target

@@ -111,9 +111,10 @@ func parseResponse(b []byte) (response, error) {
 		}
 		r.token = token
 	}
-	if !seq.Empty() {
-		// One mechanism was offered, so there is no list to protect. RFC 4178, 5.
-		return bad("a mechListMIC, or more")
+	// One mechanism was offered, so there is no list to protect, and a mechListMIC says
+	// nothing that the mechanism's own token does not. RFC 4178, 5.
+	if !seq.SkipOptionalASN1(context(3)) || !seq.Empty() {
+		return bad("more after it")
 	}
 	if r.token == nil {
 		return bad("it carries no token")

@@ -27,13 +27,15 @@ type cacheEntry struct {
 	ticket         []byte
 }
 
-// DefaultCCache is the name of the cache that MIT's programs use when none is given:
-// KRB5CCNAME, or the file of the user's number in /tmp.
-func DefaultCCache() string {
+// ReadDefaultCCache reads the cache that MIT's programs use when none is given: that of
+// KRB5CCNAME, or the file of the user's number in /tmp. Anybody may make a file of that
+// name there, and its session key would vouch for a false server: it must be the user's
+// own, and nobody else's to write.
+func ReadDefaultCCache() (*CCache, error) {
 	if name := os.Getenv("KRB5CCNAME"); name != "" {
-		return name
+		return ReadCCache(name)
 	}
-	return fmt.Sprintf("FILE:/tmp/krb5cc_%d", os.Getuid())
+	return readCCache(fmt.Sprintf("/tmp/krb5cc_%d", os.Getuid()), readOwnFile)
 }
 
 // ReadCCache reads a credential cache: a path, FILE:path or DIR:path. A cache that is not a
@@ -43,7 +45,11 @@ func ReadCCache(name string) (*CCache, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := readFile(path)
+	return readCCache(path, readFile)
+}
+
+func readCCache(path string, read func(string) ([]byte, error)) (*CCache, error) {
+	b, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read credential cache: %w", err)
 	}

@@ -144,7 +144,13 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 	if !sameName(reply.CName, tgt.Client.Name) {
 		return nil, fmt.Errorf("read TGS-REP: it is for %s", Principal{reply.CName, reply.CRealm})
 	}
-	return ticket(reply.KDCRepFields, part)
+	t, err := ticket(reply.KDCRepFields, part)
+	if err != nil {
+		return nil, err
+	}
+	// Nothing protects the client's name in the answer; what the TGT said is known.
+	t.Client = tgt.Client
+	return t, nil
 }
 
 // settings are gokrb5's, made in memory: it panics on some krb5.conf files.

@@ -98,6 +98,10 @@ func negotiate(conn io.ReadWriter, ticket *krb5.Ticket) (*gss.Context, error) {
 		return nil, fmt.Errorf("%w: it says that the bind succeeded, and proves nothing", gss.ErrMutualAuth)
 	}
 	if err := security.Accept(answer.credentials); err != nil {
+		// Success along with a service's refusal of the ticket proves nothing either.
+		if !errors.Is(err, gss.ErrMutualAuth) {
+			err = fmt.Errorf("%w: it says that the bind succeeded: %w", gss.ErrMutualAuth, err)
+		}
 		return nil, err
 	}
 	return security, nil

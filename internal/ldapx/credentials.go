@@ -73,11 +73,11 @@ func (e *NoTicketError) Error() string {
 }
 
 func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Principal) (*krb5.Ticket, error) {
-	path := c.CCache
-	if path == "" {
-		path = krb5.DefaultCCache()
+	read := krb5.ReadDefaultCCache
+	if c.CCache != "" {
+		read = func() (*krb5.CCache, error) { return krb5.ReadCCache(c.CCache) }
 	}
-	cache, err := krb5.ReadCCache(path)
+	cache, err := read()
 	if err != nil {
 		return nil, &BindError{StageCredentials, err}
 	}
@@ -86,8 +86,7 @@ func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Princ
 		if err != nil {
 			return nil, &BindError{StageCredentials, err}
 		}
-		if have := cache.Client.Name.PrincipalNameString(); !strings.EqualFold(have, want.Name.PrincipalNameString()) &&
-			!strings.EqualFold(cache.Client.String(), c.User) {
+		if !isCacheOf(cache.Client, want) && !strings.EqualFold(cache.Client.String(), c.User) {
 			return nil, &BindError{StageCredentials, fmt.Errorf("credential cache %s is of %s, not of %s", cache.Path, cache.Client, c.User)}
 		}
 	}
@@ -112,6 +111,13 @@ func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Princ
 		err = &NoTicketError{Path: cache.Path, Client: cache.Client, Service: service}
 	}
 	return nil, &BindError{StageCredentials, err}
+}
+
+// isCacheOf says whether a cache of one principal is that of another, in whose realm the
+// name of a short domain counts for any: only the KDC knows that.
+func isCacheOf(have, want krb5.Principal) bool {
+	return strings.EqualFold(have.Name.PrincipalNameString(), want.Name.PrincipalNameString()) &&
+		(strings.EqualFold(have.Realm, want.Realm) || !strings.Contains(want.Realm, "."))
 }
 
 // secret is who logs in, and with what.

@@ -120,3 +120,33 @@ func TestTicketSources(t *testing.T) {
 		}
 	})
 }
+
+// A cache of another realm is somebody else's, whatever the name.
+func TestCacheIsOfTheUser(t *testing.T) {
+	principal := func(user, realm string) krb5.Principal {
+		p, err := krb5.UserPrincipal(user, realm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	have := principal("admin", "CORP.EXAMPLE")
+	for _, tt := range []struct {
+		name, user, realm string
+		want              bool
+	}{
+		{"the name alone", "admin", "CORP.EXAMPLE", true},
+		{"the name in another case", "ADMIN", "CORP.EXAMPLE", true},
+		{"the name with its realm", "admin@corp.example", "CORP.EXAMPLE", true},
+		{"the short name of the domain", `CORP\admin`, "CORP.EXAMPLE", true},
+		{"a short name that only the KDC knows", `ACME\admin`, "CORP.EXAMPLE", true},
+		{"another name", "guest", "CORP.EXAMPLE", false},
+		{"the name in another realm", "admin", "EVIL.EXAMPLE", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := isCacheOf(have, principal(tt.user, tt.realm)); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

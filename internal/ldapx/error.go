@@ -80,10 +80,17 @@ func (e *ConnectionError) Error() string {
 
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
+// maxDiagnostic is how much of a server's message is passed on, in bytes.
+const maxDiagnostic = 1024
+
 // text is the server's diagnostic message, which ends in a NUL on Windows.
 func text(e *ldap.Error) string {
 	if e.Err == nil {
 		return ""
 	}
-	return strings.TrimRight(e.Err.Error(), "\x00\r\n ")
+	message := strings.TrimRight(e.Err.Error(), "\x00\r\n ")
+	if len(message) > maxDiagnostic {
+		message = message[:maxDiagnostic] + "..."
+	}
+	return message
 }

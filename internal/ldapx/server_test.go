@@ -12,9 +12,12 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
+	"github.com/jcmturner/gokrb5/v8/messages"
+	"github.com/jcmturner/gokrb5/v8/types"
 
 	"github.com/gmsactl/gmsactl/internal/gss"
 	"github.com/gmsactl/gmsactl/internal/gss/gsstest"
+	"github.com/gmsactl/gmsactl/internal/krb5"
 )
 
 // dc is a domain controller that binds rightly and then answers as it is told.
@@ -259,6 +262,14 @@ func TestRogueServers(t *testing.T) {
 				t.Error(err)
 			}
 			conn.Write(bindResponse(0, "", gsstest.Response(0, gsstest.Krb5, gsstest.KindAPRep, rep)).Bytes())
+		}, gss.ErrMutualAuth, 0},
+		{"success along with a refusal of the ticket", func(_ *gsstest.Acceptor, conn net.Conn) {
+			e := messages.NewKRBError(types.PrincipalName{NameString: []string{"ldap", "dc1"}}, "CORP.EXAMPLE", krb5.Modified, "")
+			b, err := e.Marshal()
+			if err != nil {
+				t.Error(err)
+			}
+			conn.Write(bindResponse(0, "", gsstest.Response(2, gsstest.Krb5, gsstest.KindError, b)).Bytes())
 		}, gss.ErrMutualAuth, 0},
 		{"a good proof, but no success", func(a *gsstest.Acceptor, conn net.Conn) {
 			rep, err := gsstest.APRep(a.Part(), a.Session)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/policy"
 	"github.com/gmsactl/gmsactl/internal/sddl"
 	"github.com/gmsactl/gmsactl/internal/words"
 )
@@ -25,6 +26,9 @@ const (
 	kindPlan   = "Plan"
 	kindBackup = "Backup"
 	format     = 1
+
+	// maxFile bounds a file, in bytes. A change takes four times its descriptors at most.
+	maxFile = 256 << 20
 )
 
 // Plan is a list of changes to one domain, and what they were made from.
@@ -135,13 +139,18 @@ func (p *Plan) checkGrants() error {
 		if len(removed) > 0 {
 			return fmt.Errorf("change of %s: it takes entries away", c.DN)
 		}
-		if !keepsOrder(before.DACL.ACEs, after.DACL.ACEs, added) {
-			return fmt.Errorf("change of %s: it has the entries that it keeps in another order", c.DN)
-		}
 		for _, a := range added {
-			if a.SID.String() != p.Account.SID || a.Type != sddl.Allow && a.Type != sddl.AllowObject {
-				return fmt.Errorf("change of %s: it adds more than what is allowed to %s: %s", c.DN, p.Account.SID, a)
+			if a.SID.String() != p.Account.SID {
+				return fmt.Errorf("change of %s: it adds an entry for somebody else: %s", c.DN, a)
 			}
+		}
+		// What Build makes of these entries is the one thing that a plan may do with them.
+		want, err := before.DACL.WithAllows(added...)
+		if err != nil {
+			return fmt.Errorf("change of %s: %w", c.DN, err)
+		}
+		if !sameACL(want, after.DACL) {
+			return fmt.Errorf("change of %s: its entries do not stand where they belong", c.DN)
 		}
 	}
 	return nil
@@ -157,17 +166,51 @@ func (want Domain) check(here *directory.Domain) error {
 	return nil
 }
 
-// Describe names everything in the plan as the directory does now: whatever a file said
-// in words, what is shown is what its bytes mean.
+// Describe says everything in the plan anew, by the directory as it is now: whatever a
+// file said in words, what is shown is what its bytes mean. The snapshot is of the plan's
+// account and targets.
 func (p *Plan) Describe(s *audit.Snapshot) error {
-	p.Domain.DNS = s.Domain.DNS
+	p.Domain = domainOf(s.Domain)
 	p.Account.Name = s.Domain.Qualified(s.Account.Name)
+	p.Blocked = nil
 	for i := range p.Changes {
-		if err := p.Changes[i].describe(audit.Names(s)); err != nil {
-			return fmt.Errorf("change of %s: %w", p.Changes[i].DN, err)
+		c := &p.Changes[i]
+		at := slices.IndexFunc(s.Targets, func(t *directory.Target) bool { return t.GUID.String() == c.ObjectGUID })
+		if at < 0 {
+			return &StaleError{[]string{c.DN + " is another object now"}}
+		}
+		c.DN = s.Targets[at].DN
+		if err := c.describe(audit.Names(s)); err != nil {
+			return fmt.Errorf("change of %s: %w", c.DN, err)
 		}
 	}
-	return nil
+	p.Notes = nested(p.Changes)
+	return checkChanges(p.Changes)
+}
+
+// ParsePolicies reads the policies of the plan. A change for a rule that they do not have
+// is an error.
+func (p *Plan) ParsePolicies() ([]*policy.Policy, error) {
+	known := map[Rule]bool{}
+	var out []*policy.Policy
+	for _, saved := range p.Policies {
+		parsed, err := policy.Parse(saved.Name, []byte(saved.YAML))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range parsed.Rules {
+			known[Rule{parsed.Name, r.ID}] = true
+		}
+		out = append(out, parsed)
+	}
+	for _, c := range p.Changes {
+		for _, r := range c.Rules {
+			if !known[r] {
+				return nil, fmt.Errorf("change of %s: its policies have no rule %s/%s", c.DN, r.Policy, r.Rule)
+			}
+		}
+	}
+	return out, nil
 }
 
 // describe shows what the bytes add and remove.
@@ -190,9 +233,12 @@ func (c *Change) describe(names words.Names) error {
 // readJSON reads a file of the given kind, strictly. What it is comes first: a later
 // format may have keys that this version does not know.
 func readJSON(r io.Reader, kind string, v any) error {
-	text, err := io.ReadAll(r)
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return err
+	}
+	if len(text) > maxFile {
+		return fmt.Errorf("longer than %d bytes", maxFile)
 	}
 	var is struct {
 		Kind   string `json:"kind"`
@@ -265,21 +311,11 @@ func (c *Change) check() error {
 	return nil
 }
 
-// keepsOrder says whether after without what was added is before.
-func keepsOrder(before, after, added []sddl.ACE) bool {
-	added = slices.Clone(added)
-	for _, a := range after {
-		if len(before) > 0 && before[0] == a {
-			before = before[1:]
-			continue
-		}
-		i := slices.Index(added, a)
-		if i < 0 {
-			return false
-		}
-		added = slices.Delete(added, i, i+1)
-	}
-	return len(before) == 0
+// sameACL says whether two lists are the same bytes.
+func sameACL(a, b *sddl.ACL) bool {
+	x, errX := a.Append(nil)
+	y, errY := b.Append(nil)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 func (c *Change) parse() (before, after *sddl.Descriptor, err error) {

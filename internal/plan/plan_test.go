@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -134,20 +135,38 @@ func TestReadRefuses(t *testing.T) {
 				d.DACL.ACEs = slices.Insert(d.DACL.ACEs, indexOfMine(d), ace("(A;CI;GA;;;WD)"))
 			})
 			say(t, c)
-		}), "adds more than what is allowed to"},
+		}), "for somebody else"},
+		{"an inherited entry, and it says so", change(func(c *Change) {
+			c.After = edited(t, c.After, func(d *sddl.Descriptor) {
+				d.DACL.ACEs = append(d.DACL.ACEs, ace("(A;CIID;GA;;;<me>)"))
+			})
+			say(t, c)
+		}), "it is inherited"},
+		{"an allow in front of a deny, where the order was lost before", change(func(c *Change) {
+			lost := func(d *sddl.Descriptor) {
+				d.DACL.ACEs = slices.Insert(d.DACL.ACEs, 0, ace("(A;;RP;;;WD)"))
+			}
+			c.Before = edited(t, c.Before, lost)
+			c.BeforeSHA256 = digest(c.Before)
+			c.After = edited(t, c.After, lost)
+			c.After = edited(t, c.After, func(d *sddl.Descriptor) {
+				d.DACL.ACEs = slices.Insert(d.DACL.ACEs, 0, ace("(A;;WP;;;<me>)"))
+			})
+			say(t, c)
+		}), "order"},
 		{"a deny, and it says so", change(func(c *Change) {
 			c.After = edited(t, c.After, func(d *sddl.Descriptor) {
 				d.DACL.ACEs = slices.Insert(d.DACL.ACEs, 0, ace("(D;;RP;;;<me>)"))
 			})
 			say(t, c)
-		}), "adds more than what is allowed to"},
+		}), "not an unconditional allow"},
 		{"an entry less, and it says so", change(func(c *Change) {
 			c.After = edited(t, c.After, func(d *sddl.Descriptor) { d.DACL.ACEs = d.DACL.ACEs[1:] })
 			say(t, c)
 		}), "takes entries away"},
 		{"two entries that it keeps in another order", after(func(d *sddl.Descriptor) {
 			d.DACL.ACEs[1], d.DACL.ACEs[2] = d.DACL.ACEs[2], d.DACL.ACEs[1]
-		}), "in another order"},
+		}), "do not stand where they belong"},
 		{"a change of what is no target", func(t testing.TB, p *Plan) string {
 			p.Targets = p.Targets[:0]
 			return written(t, p)
@@ -386,5 +405,43 @@ func say(t testing.TB, c *Change) {
 	t.Helper()
 	if err := c.describe(words.Names{}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Whatever words a file has, what is shown is what its bytes mean.
+func TestDescribeSaysItAnew(t *testing.T) {
+	f := newForest(t)
+	s := snapshot(t, f, head, sales)
+	p := build(t, s)
+	p.Domain.DNS, p.Domain.DC, p.Account.Name = "other.example", "dc9.other.example", `OTHER\somebody`
+	p.Notes = []string{"Reviewed and approved."}
+	p.Blocked = []Blocked{{DN: head, Why: "nothing to see"}}
+	for i := range p.Changes {
+		p.Changes[i].DN = "<GUID=" + p.Changes[i].ObjectGUID + ">"
+		p.Changes[i].Add[0].Words = "Allow nothing"
+	}
+	if err := p.Describe(s); err != nil {
+		t.Fatal(err)
+	}
+	again := build(t, s)
+	again.Blocked = nil // a file's word for it; the judgement after the write says it anew
+	if got, want := written(t, p), written(t, again); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	p.Changes[0].ObjectGUID = "00112233-4455-6677-8899-aabbccddeeff"
+	stale := (*StaleError)(nil)
+	if err := p.Describe(s); !errors.As(err, &stale) {
+		t.Errorf("an object that is none of the targets: %v", err)
+	}
+}
+
+func TestParsePoliciesKnowsTheRules(t *testing.T) {
+	p := demoPlan(t)
+	if got, err := p.ParsePolicies(); err != nil || len(got) != len(p.Policies) {
+		t.Fatalf("%d policies, %v", len(got), err)
+	}
+	p.Changes[0].Rules = append(p.Changes[0].Rules, Rule{Policy: p.Policies[0].Name, Rule: "approved"})
+	if _, err := p.ParsePolicies(); err == nil || !strings.Contains(err.Error(), "have no rule") {
+		t.Errorf("a rule that there is not: %v", err)
 	}
 }
