@@ -65,6 +65,14 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 	if err := plan.WriteNew(out, text.Bytes()); err != nil {
 		return fmt.Errorf("save the capture: %w", err)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%d objects in %s\n", capture.Len(), out)
-	return err
+	answer := struct {
+		Format  int    `json:"format"`
+		Kind    string `json:"kind"` // Capture
+		File    string `json:"file"`
+		Objects int    `json:"objects"`
+	}{1, "Capture", out, capture.Len()}
+	return a.show(answer, func() error {
+		_, err := fmt.Fprintf(a.stdout, "%d objects in %s\n", answer.Objects, answer.File)
+		return err
+	})
 }

@@ -37,12 +37,13 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gmsactl",
 		Short: "Audit and grant the Active Directory permissions of a service account",
-		Long: `gmsactl answers three questions about a service account in Active Directory, and
-fixes what is wrong: has it the rights it needs, has it only those, and is the
-forest ready for it? Its first use is a custom gMSA for Microsoft Entra Cloud Sync.
+		Long: `gmsactl says whether a service account has the rights in Active Directory that it
+needs, writes what is missing, and takes it back. Its first use is a custom gMSA for
+Microsoft Entra Cloud Sync.
 
-Every flag has an environment variable: --password-file is GMSACTL_PASSWORD_FILE.
-A flag beats the environment.`,
+Every flag but --yes has an environment variable: --password-file is
+GMSACTL_PASSWORD_FILE. A flag beats the environment. GMSACTL_PASSWORD may hold the
+password itself; there is no flag for that, for others can see a command line.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
