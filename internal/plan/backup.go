@@ -90,7 +90,15 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Format: format, Kind: kindPlan, Domain: b.Domain, Account: b.Account, Policies: []Policy{}, Changes: []Change{}}
+	// Names come from the directory: a file may say what it likes, and the domain's is part
+	// of the name of the next backup.
+	p := &Plan{
+		Format: format, Kind: kindPlan, Domain: domainOf(s.Domain), Policies: []Policy{}, Changes: []Change{},
+		Account: Account{Name: s.Account.Name, SID: b.Account.SID},
+	}
+	if s.Account.Name != "" {
+		p.Account.Name = s.Domain.Qualified(s.Account.Name)
+	}
 	var stale []string
 	for i := range b.Changes {
 		c := &b.Changes[i]

@@ -445,3 +445,22 @@ func TestParsePoliciesKnowsTheRules(t *testing.T) {
 		t.Errorf("a rule that there is not: %v", err)
 	}
 }
+
+// A backup's own words reach neither the screen nor the name of the next backup.
+func TestUndoNamesWhatTheDirectoryNames(t *testing.T) {
+	f := newForest(t)
+	p := build(t, snapshot(t, f, sales))
+	var backup *Backup
+	if _, err := Apply(t.Context(), f, p, func(b *Backup) (string, error) { backup = b; return "b", nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := p.Domain
+	backup.Domain.DNS, backup.Domain.DC, backup.Account.Name = "../../elsewhere", "dc9", `OTHER\somebody`
+	undo, err := backup.Undo(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if undo.Domain != want || undo.Account != p.Account {
+		t.Errorf("got %+v and %+v, want %+v and %+v", undo.Domain, undo.Account, want, p.Account)
+	}
+}
