@@ -74,8 +74,11 @@ func TestACE(t *testing.T) {
 		{"(A;CIID;RP;;;<me>)", `Allow CORP\agent$: Read all properties; this object and descendant objects; inherited`},
 
 		// other kinds
-		{"(AU;SA;WP;;;WD)", "Audit Everyone: Write all properties; this object only"},
-		{"(OU;CISA;WP;" + member + ";;WD)", "Audit Everyone: Write member; this object and descendant objects"},
+		{"(AU;SA;WP;;;WD)", "Audit Everyone: Write all properties; this object only; on success"},
+		{"(OU;CISA;WP;" + member + ";;WD)", "Audit Everyone: Write member; this object and descendant objects; on success"},
+		{"(AU;SAFA;WP;;;WD)", "Audit Everyone: Write all properties; this object only; on success and failure"},
+		{"(AU;CIFAID;WP;;;WD)", "Audit Everyone: Write all properties; this object and descendant objects; on failure; inherited"},
+		{"(AU;;WP;;;WD)", "Audit Everyone: Write all properties; this object only; never logged, for it names no outcome"},
 	} {
 		if got := ACE(entry(t, c.ace), names); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.ace, got, c.want)
@@ -85,7 +88,7 @@ func TestACE(t *testing.T) {
 
 // What SDDL does not say, or says differently.
 func TestACEOfOtherTypes(t *testing.T) {
-	sid := entry(t, "(A;;RP;;;WD)").SID
+	sid, high := entry(t, "(A;;RP;;;WD)").SID, entry(t, "(A;;RP;;;HI)").SID
 	for _, c := range []struct {
 		name string
 		ace  sddl.ACE
@@ -95,8 +98,14 @@ func TestACEOfOtherTypes(t *testing.T) {
 		{"a conditional deny that is inherited", sddl.ACE{Type: sddl.DenyCallback, Flags: sddl.Inherited, Mask: sddl.ReadProperty, SID: sid}, "Deny Everyone: Read all properties; this object only; only under a condition; inherited"},
 		{"a type that nobody knows", sddl.ACE{Type: 0x15, Data: "\x01\x02\x03\x04"}, "Entry of unknown type 0x15"},
 		{"the compound type, which was never used", sddl.ACE{Type: 0x04}, "Entry of unknown type 0x04"},
-		{"a mandatory label", sddl.ACE{Type: sddl.MandatoryLabel, Mask: 1, SID: sid}, "Type 0x11 Everyone: Create all child objects; this object only"},
-		{"an alarm", sddl.ACE{Type: sddl.Alarm, Mask: sddl.Delete, SID: sid}, "Type 0x03 Everyone: Delete; this object only"},
+		{"an integrity label", sddl.ACE{Type: sddl.MandatoryLabel, Mask: 1, SID: high}, "Integrity label High Mandatory Level: no write up; this object only"},
+		{"an integrity label that says it all and more", sddl.ACE{Type: sddl.MandatoryLabel, Mask: 0x17, SID: high}, "Integrity label High Mandatory Level: no write up, no read up, no execute up, other rights 0x10; this object only"},
+		{"an integrity label that says nothing", sddl.ACE{Type: sddl.MandatoryLabel, SID: high}, "Integrity label High Mandatory Level: nothing; this object only"},
+		{"a resource attribute", sddl.ACE{Type: sddl.ResourceAttribute, Flags: sddl.ContainerInherit, SID: sid}, "Resource attribute for Everyone; this object and descendant objects"},
+		{"a central access policy", sddl.ACE{Type: sddl.ScopedPolicyID, SID: sid}, "Central access policy Everyone; this object only"},
+		{"a process trust label", sddl.ACE{Type: sddl.ProcessTrustLabel, Mask: sddl.ReadControl, SID: sid}, "Process trust label Everyone: Read permissions; this object only"},
+		{"a conditional audit", sddl.ACE{Type: sddl.AuditCallback, Flags: sddl.FailedAccess, Mask: sddl.Delete, SID: sid}, "Audit Everyone: Delete; this object only; on failure; only under a condition"},
+		{"an alarm", sddl.ACE{Type: sddl.Alarm, Mask: sddl.Delete, SID: sid}, "Alarm Everyone: Delete; this object only"},
 		{"an object ACE without its GUIDs", sddl.ACE{Type: sddl.AllowObject, Mask: sddl.ReadProperty, SID: sid}, "Allow Everyone: Read all properties; this object only"},
 		{"a GUID of zeros that is there", sddl.ACE{Type: sddl.AllowObject, ObjectFlags: sddl.ObjectTypePresent, Mask: sddl.ReadProperty, SID: sid}, "Allow Everyone: Read 00000000-0000-0000-0000-000000000000; this object only"},
 	} {
@@ -117,6 +126,29 @@ func TestWithoutNames(t *testing.T) {
 	}
 }
 
+// One GUID is what the right makes of it.
+func TestObjectOfARight(t *testing.T) {
+	n := Names{
+		GUID: names.GUID,
+		Object: func(g sddl.GUID, right sddl.Mask) string {
+			if g.String() == reset {
+				return ""
+			}
+			return right.String() + "-" + names.GUID(g)
+		},
+	}
+	for _, c := range []struct{ ace, want string }{
+		{"(OA;;SWRPWP;" + member + ";;WD)", "Allow Everyone: Read RP-member, Write WP-member, Validated write to SW-member; this object only"},
+		{"(OA;CIIO;CCDC;" + user + ";" + group + ";WD)", "Allow Everyone: Create CC-user objects, Delete DC-user objects; descendant CC-group objects"},
+		{"(OA;;CR;" + reset + ";;WD)", "Allow Everyone: Extended right Reset Password; this object only"},
+		{"(OA;;GA;" + member + ";;WD)", "Allow Everyone: Full control of CCDCLCSWRPWPDTLOCRSDRCWDWO-member; this object only"},
+	} {
+		if got := ACE(entry(t, c.ace), n); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.ace, got, c.want)
+		}
+	}
+}
+
 func TestRights(t *testing.T) {
 	for _, c := range []struct {
 		mask sddl.Mask
@@ -131,6 +163,32 @@ func TestRights(t *testing.T) {
 		if got := Rights(c.mask); got != c.want {
 			t.Errorf("0x%x: %q, want %q", uint32(c.mask), got, c.want)
 		}
+	}
+}
+
+// Every SID that SDDL has two letters for has a name.
+func TestAliasesHaveNames(t *testing.T) {
+	domain, err := sddl.ParseSID("S-1-5-21-1000-2000-3000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := sddl.Aliases{Domain: domain, Forest: domain, Machine: domain}
+	n := 0
+	for _, first := range "ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		for _, second := range "ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+			alias := string(first) + string(second)
+			d, err := sddl.ParseText("O:"+alias, ctx)
+			if err != nil {
+				continue
+			}
+			n++
+			if WellKnownSID(d.Owner) == "" && DomainSID(d.Owner, domain) == "" {
+				t.Errorf("%s, %s, has no name", alias, d.Owner)
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("SDDL has %d aliases, want at least 60", n)
 	}
 }
 
@@ -158,6 +216,19 @@ func TestNamesOfSIDs(t *testing.T) {
 		}
 		if got := DomainSID(parse(c.sid), domain); got != c.inDomain {
 			t.Errorf("%s is %q in its domain, want %q", c.sid, got, c.inDomain)
+		}
+	}
+	for _, c := range []struct{ sid, want string }{
+		{"S-1-5-21-1-2-3-512", "Domain Admins"},
+		{"S-1-5-21-1-2-3-1105", ""},
+		{"S-1-5-21-1-2-512", ""},
+		{"S-1-5-21-1-2-3", ""},
+		{"S-1-5-21-1-2-3-4-512", ""},
+		{"S-1-5-32-512", ""},
+		{"S-1-16-512", ""},
+	} {
+		if got := AccountOfDomain(parse(c.sid)); got != c.want {
+			t.Errorf("%s is %q in the domain that issued it, want %q", c.sid, got, c.want)
 		}
 	}
 	// Without a domain nothing is of it, not even what has no domain either.
