@@ -141,7 +141,7 @@ var layouts = []struct {
 		"D:(OD;;RP;bf967aba-0de6-11d0-a285-00aa003049e2;bf967aba-0de6-11d0-a285-00aa003049e2;WD)", 84},
 	{"object flags that nobody knows", header(SelfRelative|DACLPresent, 0, 0, 0, 20) + acl(4, 1, ace(AllowObject, 0, read+"\x06\x00\x00\x80"+userGUID+everyone)),
 		"D:(OA:0x80000006;;RP;;bf967aba-0de6-11d0-a285-00aa003049e2;WD)", 68},
-	{"a conditional ACE", header(SelfRelative|DACLPresent, 0, 0, 0, 20) + acl(2, 1, ace(AllowCallback, 0, read+everyone+"artx")), "D:(XA;;RP;;;WD;#61727478)", 52},
+	{"a conditional ACE", header(SelfRelative|DACLPresent, 0, 0, 0, 20) + acl(2, 1, ace(AllowCallback, 0, read+everyone+"artx")), "D:(XA;;RP;;;WD;())", 52},
 	{"an unknown ACE that is its header", header(SelfRelative|DACLPresent, 0, 0, 0, 20) + acl(2, 2, ace(0x99, Inherited, "")+allowEveryone), "D:(0x99;ID;;;;;#)(A;;RP;;;WD)", 52},
 	{"a compound ACE", header(SelfRelative|DACLPresent, 0, 0, 0, 20) + acl(2, 1, ace(0x04, 0, read+"\x01\x00\x00\x00"+everyone+system)),
 		"D:(0x04;;;;;;#1000000001000000" + hex.EncodeToString([]byte(everyone+system)) + ")", 64},

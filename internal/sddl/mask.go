@@ -1,8 +1,10 @@
 package sddl
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // rights are the names of single rights, in the order in which Windows prints them.
@@ -78,44 +80,66 @@ func appendHex(dst []byte, n uint32) []byte {
 	return strconv.AppendUint(append(dst, "0x"...), uint64(n), 16)
 }
 
-// parseMask reads the rights field of an ACE, which stands at offset at of the whole text:
-// names in any order, or one number, hex with 0x, octal with 0, else decimal. Unlike
-// Windows it refuses a number of more than 32 bits, which there becomes all rights.
-func parseMask(s string, at int) (Mask, error) {
-	if s != "" && s[0] >= '0' && s[0] <= '9' {
-		base, digits := 10, s
-		switch {
-		case len(s) > 2 && s[:2] == "0x":
-			base, digits = 16, s[2:]
-		case len(s) > 1 && s[0] == '0':
-			base, digits = 8, s[1:]
-		}
-		n, err := strconv.ParseUint(digits, base, 32)
-		if err != nil {
-			return 0, &SyntaxError{Offset: at, Found: s, Want: "a number of at most 32 bits"}
-		}
-		return Mask(n), nil
+// mask reads the rights field of an ACE, which is token and begins here: names in any
+// order, or one number, hexadecimal after 0x, octal after 0, else decimal. Windows takes
+// a number of more than 32 bits for all rights, and counts a negative one back from there.
+func (p *textParser) mask(token string, label bool) (Mask, error) {
+	if token != "" && (token[0] >= '0' && token[0] <= '9' || p.lenient && token[0] == '-') {
+		return p.numericMask(token)
 	}
 	var m Mask
-	for i := 0; i < len(s); i += 2 {
-		one, ok := right(s[i:min(i+2, len(s))])
+	for i := 0; i < len(token); i += 2 {
+		for i < len(token) && p.lenient && isSpace(token[i]) {
+			i++
+		}
+		name := token[i:min(i+2, len(token))]
+		one, ok := p.right(name, label)
 		if !ok {
-			return 0, &SyntaxError{Offset: at + i, Found: s[i:min(i+2, len(s))], Want: "the two letters of a right, such as RP or GA"}
+			p.at += i
+			return 0, &SyntaxError{Offset: p.at, Found: name, Want: "the two letters of a right, such as RP or GA"}
 		}
 		m |= one
 	}
 	return m, nil
 }
 
-func right(name string) (Mask, bool) {
+func (p *textParser) numericMask(token string) (Mask, error) {
+	digits, negative := strings.CutPrefix(token, "-")
+	base := 10
+	switch {
+	case len(digits) > 2 && digits[0] == '0' && digits[1]|0x20 == 'x':
+		base, digits = 16, digits[2:]
+	case len(digits) > 1 && digits[0] == '0':
+		base, digits = 8, digits[1:]
+	}
+	n, err := strconv.ParseUint(digits, base, 32)
+	if p.lenient && errors.Is(err, strconv.ErrRange) {
+		n, err = 0xffffffff, nil
+	}
+	if err != nil {
+		return 0, &SyntaxError{Offset: p.at, Found: token, Want: "a number of at most 32 bits"}
+	}
+	if negative {
+		return -Mask(n), nil
+	}
+	return Mask(n), nil
+}
+
+// right is the mask of a name. Those of a mandatory label mean nothing elsewhere.
+func (p *textParser) right(name string, label bool) (Mask, bool) {
 	for i := range rights {
-		if rights[i].name == name {
+		if p.is(name, rights[i].name) {
 			return rights[i].mask, true
 		}
 	}
 	for i := range wholeMasks {
-		if wholeMasks[i].name == name {
+		if p.is(name, wholeMasks[i].name) {
 			return wholeMasks[i].mask, true
+		}
+	}
+	for i := range labelRights {
+		if label && p.is(name, labelRights[i].name) {
+			return labelRights[i].mask, true
 		}
 	}
 	return 0, false

@@ -48,35 +48,57 @@ func sidPrefix(s string) (SID, int, error) {
 	return SID{s[:n]}, n, nil
 }
 
-// ParseSID reads the text form S-1-authority-sub-sub... [MS-DTYP] 2.4.2.1. The
-// aliases of SDDL (BA, DA, ...) are not SIDs; see ParseText.
-func ParseSID(text string) (SID, error) {
+// ParseSID reads the text form S-1-authority-sub-sub..., in which only an authority may
+// be hexadecimal and no number begins with a 0 that others might take for octal. The
+// aliases of SDDL (BA, DA, ...) are not SIDs; see ParseText. [MS-DTYP] 2.4.2.1.
+func ParseSID(text string) (SID, error) { return parseSID(text, false) }
+
+// parseSID reads the text form; leniently as Windows does, in either case and with every
+// number hexadecimal after 0x and octal after 0.
+func parseSID(text string, lenient bool) (SID, error) {
 	fail := func(why string) (SID, error) { return SID{}, fmt.Errorf("SID %q: %s", text, why) }
-	parts := strings.Split(text, "-")
-	if len(parts) < 3 || parts[0] != "S" || parts[1] != "1" {
+	rest, ok := strings.CutPrefix(text, "S-")
+	if !ok && lenient {
+		rest, ok = strings.CutPrefix(text, "s-")
+	}
+	revision, rest, more := strings.Cut(rest, "-")
+	if n, err := sidNumber(revision, 8, false, lenient); !ok || !more || err != nil || n != 1 {
 		return fail("want S-1-authority-...")
 	}
-	subs := parts[3:]
-	if len(subs) > maxSubAuthorities {
-		return fail("too many sub-authorities")
-	}
-	base, digits := 10, parts[2]
-	if hex, ok := strings.CutPrefix(digits, "0x"); ok {
-		base, digits = 16, hex
-	}
-	authority, err := strconv.ParseUint(digits, base, 48)
+	digits, rest, more := strings.Cut(rest, "-")
+	authority, err := sidNumber(digits, 48, true, lenient)
 	if err != nil {
 		return fail("authority is not a 48-bit number")
 	}
 	var numbers [maxSubAuthorities]uint32
-	for i, sub := range subs {
-		n, err := strconv.ParseUint(sub, 10, 32)
+	count := 0
+	for more {
+		if count == maxSubAuthorities {
+			return fail("too many sub-authorities")
+		}
+		digits, rest, more = strings.Cut(rest, "-")
+		n, err := sidNumber(digits, 32, false, lenient)
 		if err != nil {
 			return fail("sub-authority is not a 32-bit number")
 		}
-		numbers[i] = uint32(n)
+		numbers[count] = uint32(n)
+		count++
 	}
-	return newSID(authority, numbers[:len(subs)]...), nil
+	return newSID(authority, numbers[:count]...), nil
+}
+
+// sidNumber reads one number of a SID.
+func sidNumber(digits string, bits int, mayBeHex, lenient bool) (uint64, error) {
+	base := 10
+	switch {
+	case (mayBeHex || lenient) && len(digits) > 2 && digits[0] == '0' && digits[1]|0x20 == 'x':
+		base, digits = 16, digits[2:]
+	case len(digits) > 1 && digits[0] == '0' && lenient:
+		base, digits = 8, digits[1:]
+	case len(digits) > 1 && digits[0] == '0':
+		return 0, errors.New("begins with 0")
+	}
+	return strconv.ParseUint(digits, base, bits)
 }
 
 // newSID is the SID of an authority of 48 bits and of sub-authorities.

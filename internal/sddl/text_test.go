@@ -60,6 +60,16 @@ func TestTextIsPrintedAsWindowsPrintsIt(t *testing.T) {
 		{"ACE flags in another order", "D:(A;IDIONPCIOI;GA;;;WD)", "D:(A;OICINPIOID;GA;;;WD)"},
 		{"audit flags", "S:(AU;FASA;GA;;;WD)", "S:(AU;SAFA;GA;;;WD)"},
 		{"alarms", "S:(AL;SA;GA;;;WD)(OL;SA;GA;bf967aba-0de6-11d0-a285-00aa003049e2;;WD)", "S:(AL;SA;GA;;;WD)(OL;SA;GA;bf967aba-0de6-11d0-a285-00aa003049e2;;WD)"},
+		{"a label", "S:(ML;;NXNWNR;;;HI)", "S:(ML;;NWNRNX;;;HI)"},
+		{"a label with other bits", "S:(ML;;0x11;;;S-1-16-4096)", "S:(ML;;0x11;;;LW)"},
+		{"a central policy", "S:(SP;;;;;S-1-17-1-2)", "S:(SP;;;;;S-1-17-1-2)"},
+		{"a trust label", "S:(TL;;0x20;;;S-1-19-512-4096)", "S:(TL;;WP;;;S-1-19-512-4096)"},
+		{"a condition", "D:(XA;;RP;;;WD;(@User.a == 1))", "D:(XA;;RP;;;WD;(@USER.a == 1))"},
+		{"a condition with blanks around", "D:(XD;;RP;;;WD; ( a ) )(A;;RP;;;WD)", "D:(XD;;RP;;;WD;(a))(A;;RP;;;WD)"},
+		{"a condition on an object", "D:(ZA;CI;RP;f30e3bbe-9ff0-11d1-b603-0000f80367c1;;WD;(a))", "D:(ZA;CI;RP;f30e3bbe-9ff0-11d1-b603-0000f80367c1;;WD;(a))"},
+		{"an audit with a condition", "S:(XU;SA;RP;;;WD;(a))", "S:(XU;SA;RP;;;WD;(a))"},
+		{"a claim", `S:(RA;;;;;WD;("a",TI,0,1))`, `S:(RA;;;;;WD;("a",TI,0x0,1))`},
+		{"a claim with blanks around", `S:AI(RA;OICI;;;;S-1-1-0; ( "a" , TS , 1 , "x" , "y" ) )(AU;SA;GA;;;WD)`, `S:AI(RA;OICI;;;;WD;("a",TS,0x1,"x","y"))(AU;SA;GA;;;WD)`},
 		{"one GUID", "D:(OA;;WP;4C164200-20C0-11D0-A768-00AA006E0529;;CO)", "D:(OA;;WP;4c164200-20c0-11d0-a768-00aa006e0529;;CO)"},
 		{"the other GUID", "D:(OD;CIIO;WP;;4c164200-20c0-11d0-a768-00aa006e0529;CO)", "D:(OD;CIIO;WP;;4c164200-20c0-11d0-a768-00aa006e0529;CO)"},
 		{"a zero GUID is a GUID", "D:(OA;;WP;00000000-0000-0000-0000-000000000000;;CO)", "D:(OA;;WP;00000000-0000-0000-0000-000000000000;;CO)"},
@@ -265,18 +275,22 @@ func TestTextThatIsRefused(t *testing.T) {
 		{"an audit ACE in the DACL", "D:(A;;RP;;;WD)(AU;SA;CR;;;BA)", 14, "belong in the SACL"},
 		{"an allow ACE in the SACL", "S:(A;;RP;;;WD)", 2, "belong in the DACL"},
 		{"an entry of a null DACL", "D:NO_ACCESS_CONTROL(A;;GA;;;WD)", 19, "want O:, G:, D: or S:"},
-		{"a condition", "D:(XA;;RP;;;WD;(@User.a == 1))", 3, "conditional ACEs (XA) cannot be read"},
-		{"a condition without one", "D:(XD;;RP;;;WD)", 3, "conditional ACEs (XD) cannot be read"},
-		{"a condition on an object", "D:(ZA;;RP;;;WD;(a))", 3, "conditional ACEs (ZA) cannot be read"},
-		{"an audit with a condition", "S:(XU;SA;RP;;;WD;(a))", 3, "conditional ACEs (XU) cannot be read"},
-		{"a claim", `S:(RA;;;;;WD;("a",TI,0,1))`, 3, "type RA cannot be read"},
-		{"a label", "S:(ML;;NW;;;LW)", 3, "type ML cannot be read"},
-		{"a policy", "S:(SP;;;;;S-1-17-1)", 3, "type SP cannot be read"},
-		{"a condition printed by this package", "D:(XA;;RP;;;WD;#61727478)", 3, "cannot be read"},
+		{"a callback without its condition", "D:(XD;;RP;;;WD)", 14, "want ';' and a condition"},
+		{"a condition of an ACE that has none", "D:(A;;RP;;;WD;(a))", 13, "ends with its SID"},
+		{"a condition printed in hex", "D:(XA;;RP;;;WD;#61727478)", 15, "want a condition"},
+		{"an empty condition", "D:(XA;;RP;;;WD;())", 16, "want an attribute"},
+		{"a claim without its value", "S:(RA;;;;;WD)", 12, "want ';' and a resource attribute"},
+		{"a claim for somebody", `S:(RA;;;;;SY;("a",TI,0,1))`, 10, "for WD"},
+		{"a claim in the DACL", `D:(RA;;;;;WD;("a",TI,0,1))`, 2, "belong in the SACL"},
+		{"a conditional audit in the DACL", "D:(XU;SA;RP;;;WD;(a))", 2, "belong in the SACL"},
+		{"the right of a label elsewhere", "D:(A;;NW;;;WD)", 6, "two letters of a right"},
+		{"a SID with a number that might be octal", "O:S-1-5-032-544", 2, "32-bit"},
+		{"a SID with a hexadecimal number", "O:S-1-5-0x20-544", 2, "32-bit"},
+		{"a SID in lower case", "O:s-1-5-32-544", 2, "want a SID"},
 		{"padding printed by this package", "D:(A;;RP;;;WD;#00000000)", 13, "ends with its SID"},
 		{"an unknown type printed by this package", "D:(0x15;;;;;;#00)", 3, "want an ACE type"},
 		{"object flags printed by this package", "D:(OA:0x4;;RP;;;WD)", 3, "want an ACE type"},
-		{"an ACL of more than 65535 bytes", "D:" + strings.Repeat("(A;;GA;;;WD)", 3277), 2 + 12*3277, "65548 bytes"},
+		{"an ACL of more than 65535 bytes", "D:" + strings.Repeat("(A;;GA;;;WD)", 3277), 2 + 12*3276, "65548 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := ParseText(c.text, corp)
@@ -313,15 +327,13 @@ func TestWhatSDDLHasNoLettersForIsPrintedInHex(t *testing.T) {
 		ace  ACE
 		want string
 	}{
-		{"a condition", ACE{Type: AllowCallback, Mask: ReadProperty, SID: everyone, Data: "artx\x00"}, "(XA;;RP;;;WD;#6172747800)"},
+		{"a condition", ACE{Type: AllowCallback, Mask: ReadProperty, SID: everyone, Data: "artx\x01"}, "(XA;;RP;;;WD;#6172747801)"},
+		{"an empty condition", ACE{Type: AllowCallback, Mask: ReadProperty, SID: everyone, Data: "artx\x00"}, "(XA;;RP;;;WD;())"},
 		{"a callback without a condition", ACE{Type: DenyCallback, Mask: ReadProperty, SID: everyone}, "(XD;;RP;;;WD;#)"},
-		{"a condition on an object", ACE{Type: AllowCallbackObject, Mask: ReadProperty, ObjectFlags: 1, ObjectType: user, SID: everyone, Data: "artx"},
-			"(ZA;;RP;bf967aba-0de6-11d0-a285-00aa003049e2;;WD;#61727478)"},
-		{"a type without a name", ACE{Type: DenyCallbackObject, Mask: ReadProperty, SID: everyone, Data: "artx"}, "(0x0c;;RP;;;WD;#61727478)"},
+		{"a condition on an object", ACE{Type: AllowCallbackObject, Mask: ReadProperty, ObjectFlags: 1, ObjectType: user, SID: everyone, Data: "arty"},
+			"(ZA;;RP;bf967aba-0de6-11d0-a285-00aa003049e2;;WD;#61727479)"},
+		{"a type without a name", ACE{Type: DenyCallbackObject, Mask: ReadProperty, SID: everyone, Data: "art"}, "(0x0c;;RP;;;WD;#617274)"},
 		{"a claim", ACE{Type: ResourceAttribute, SID: everyone, Data: "\x01\x02"}, "(RA;;;;;WD;#0102)"},
-		{"a label", ACE{Type: MandatoryLabel, Mask: 5, SID: mustSID("S-1-16-4096")}, "(ML;;NWNX;;;LW)"},
-		{"a label with other bits", ACE{Type: MandatoryLabel, Mask: 0x11, SID: mustSID("S-1-16-4096")}, "(ML;;0x11;;;LW)"},
-		{"a policy", ACE{Type: ScopedPolicyID, SID: mustSID("S-1-17-1")}, "(SP;;;;;S-1-17-1)"},
 		{"an unknown type", ACE{Type: 0x15, Flags: ContainerInherit | Inherited, Data: "\xfe\x00"}, "(0x15;CIID;;;;;#fe00)"},
 		{"an unknown type without a body", ACE{Type: 0xff}, "(0xff;;;;;;#)"},
 		{"an unknown flag", ACE{Type: Allow, Flags: 0x22, Mask: ReadProperty, SID: everyone}, "(A;0x22;RP;;;WD)"},
@@ -367,20 +379,82 @@ func TestParseACETextTakesOneACE(t *testing.T) {
 	}
 }
 
+func TestObjectACEWithoutGUIDsLeavesTheRoomThatWindowsLeaves(t *testing.T) {
+	d, err := ParseText("D:(OA;;CR;;;WD)(A;;GA;;;WD)(OD;;CR;;;WD)", Aliases{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.DACL.Slack, strings.Repeat("\x00", 8); got != want {
+		t.Errorf("slack %x, want %x", got, want)
+	}
+}
+
+func TestLenientReadsWhatWindowsReads(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"lower case", "o:bag:syd:pai(a;oici;ga;;;wd)s:(au;sa;kafr;;;da)", "O:BAG:SYD:PAI(A;OICI;GA;;;WD)S:(AU;SA;0x1f00bf;;;DA)"},
+		{"a null DACL in lower case", "d:no_access_control", "D:NO_ACCESS_CONTROL"},
+		{"blanks everywhere", " O: BA G:\tSY\nD: P AI ( A ; OI CI ; RP WP ; ; ; WD ) ( OA ;; CR ; ab721a53-1e2f-11d0-9819-00aa0040529b ;; S-1-5-11 ) S: \r\n",
+			"O:BAG:SYD:PAI(A;OICI;RPWP;;;WD)(OA;;CR;ab721a53-1e2f-11d0-9819-00aa0040529b;;AU)S:"},
+		{"a mask of too many bits", "D:(A;;0x123456789;;;WD)", "D:(A;;0xffffffff;;;WD)"},
+		{"a mask of far too many bits", "D:(A;;99999999999999999999999;;;WD)", "D:(A;;0xffffffff;;;WD)"},
+		{"a negative mask", "D:(A;;-2;;;WD)", "D:(A;;0xfffffffe;;;WD)"},
+		{"a SID in hex", "O:S-1-0x5-0x20-0x220", "O:BA"},
+		{"a SID in octal", "O:S-1-5-040-01040", "O:BA"},
+		{"a SID in lower case", "O:s-1-5-32-544", "O:BA"},
+		{"a revision in hex", "O:S-0x1-5-18", "O:SY"},
+		{"a condition in lower case", "D:(xa; ;FX;;;S-1-1-0; (@User.Title==\"PM\" && member_of{sid(ba)}))", "D:(XA;;FX;;;WD;((@USER.Title == \"PM\") && (Member_of {SID(BA)})))"},
+		{"an odd octet string", "D:(XA;;GA;;;WD;(a == #1#2#3##))", "D:(XA;;GA;;;WD;(a == #01020300))"},
+		{"blanks in SID()", "D:(XA;;FX;;;WD;(Member_of SID( BA )))", "D:(XA;;FX;;;WD;(Member_of SID(BA)))"},
+		{"a claim's type in lower case", `s:(ra;;;;;wd;("a",ti,0x10,1))`, `S:(RA;;;;;WD;("a",TI,0x10,1))`},
+	} {
+		d, err := ParseTextLenient(c.text, corp)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := d.Text(corp); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
+		}
+		if strict, err := ParseText(c.text, corp); err == nil {
+			t.Errorf("%s: strictly it is read too, as %s", c.name, strict.Text(corp))
+		}
+	}
+}
+
+func TestLenientStillRefuses(t *testing.T) {
+	for _, text := range []string{
+		"", " ", "D", "Q:", "D:S:D:", "D:(A;;GA;;;WD", "D:(A;;GA;;;XX)", "D:(A;;G A;;;WD)", "D:(A;;GA;;;W D)", "D:(A;C I;GA;;;WD)", "D:(A A;;GA;;;WD)",
+		"D:(A;;GA;;;S-1-5-4294967296)", "D:(A;;0x;;;WD)", "D:(A;;08;;;WD)", "D:(A;;--1;;;WD)", "D:(A;;1 2;;;WD)", "D:(AU;;GA;;;WD)", "S:(A;;GA;;;WD)",
+		"D:(OA;;GA;{f30e3bbf-9ff0-11d1-b603-0000f80367c1};;WD)", "D:(A;;GA;;;WD;(a))", "D:(XA;;GA;;;WD)",
+	} {
+		if d, err := ParseTextLenient(text, corp); err == nil {
+			t.Errorf("%q is read as %s", text, d.Text(corp))
+		}
+	}
+}
+
 func FuzzParseText(f *testing.F) {
 	for _, text := range []string{
 		"O:BAG:SYD:PARAI(A;OICIIOID;GA;;;SY)S:AI(AU;SAFA;CR;;;WD)", "D:NO_ACCESS_CONTROL", "D:", "S:D:P",
 		"D:(OA;CIIO;RP;;bf967a8e-0de6-11d0-a285-00aa003049e2;S-1-5-21-1000-2000-3000-1105)", "D:(OA;;CR;;;WD)",
 		"D:(OD;;CR;00299570-246d-11d0-a768-00aa006e0529;;WD)(A;;0x1000000;;;PS)(A;;017;;;DA)(A;;99;;;EA)(A;;KAFR;;;LA)",
 		"O:S-1-0x12A05F200-30-40G:S-1-5D:(A;;;;;CO)", "D:(XA;;RP;;;WD;(a == 1))", "D:(A;;GA;;;WD;#00)", "D:((A", "O:", "D:(A;0x22;GA;;;WD)",
+		"d: p (xa ; ; -1 ; ; ; s-1-5-040-0x220 ; (@User.a%0020b == {1, +0x2, -017, \"x\", #01, SID(DA)} || !(Exists b) && Not_Member_of_Any {SID(BA)}))",
+		`S:(RA;;;;;WD;("a%0020b",TS,0x1,"x","y"))(RA;;;;;WD;("a",TU,0,18446744073709551615))(RA;;;;;WD;("a",TX,0,0102,f))(RA;;;;;WD;("a",TD,0,BA))(RA;;;;;WD;("a",TB,0,1))`,
+		"S:(ML;;NWNR;;;LW)(SP;;;;;S-1-17-1)(TL;;;;;S-1-19-512-4096)(XU;FA;GA;;;WD;(a Any_of @Resource.b))",
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		ParseACEText(text, child)
+		lenient, lenientErr := ParseTextLenient(text, child)
 		d, err := ParseText(text, child)
 		if err != nil {
-			return
+			if d = lenient; lenientErr != nil {
+				return
+			}
+		} else if lenientErr != nil || lenient.Text(child) != d.Text(child) {
+			t.Fatalf("%q is read strictly as %q, leniently as %v, %v", text, d.Text(child), lenient, lenientErr)
 		}
 		b, err := d.Append(nil)
 		if err != nil {
