@@ -13,9 +13,10 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/audit", "internal/demo", "internal/directory", "internal/gss", "internal/krb5",
-		"internal/ldapx", "internal/plan", "internal/policy", "internal/report"},
-	"internal/report":      {"internal/audit", "internal/plan"},
+	"cmd/gmsactl": {"internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/gss",
+		"internal/krb5", "internal/ldapx", "internal/plan", "internal/policy", "internal/report", "internal/sddl", "internal/words"},
+	"internal/report":      {"internal/audit", "internal/describe", "internal/plan"},
+	"internal/describe":    {"internal/baseschema", "internal/sddl", "internal/words"},
 	"internal/plan":        {"internal/acl", "internal/audit", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
 	"internal/audit":       {"internal/acl", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
 	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "policies"},
@@ -27,6 +28,7 @@ var rooms = map[string][]string{
 	"internal/directory":   {"internal/sddl"},
 	"internal/acl":         {"internal/sddl"},
 	"internal/words":       {"internal/sddl"},
+	"internal/baseschema":  {"internal/sddl"},
 	"internal/sddl":        {},
 	"internal/labtest":     {},
 	"policies":             {},

@@ -39,10 +39,13 @@ func hintFor(err error) string {
 		partly   *partlyError
 		pol      *policy.Error
 		capture  *captureError
+		hinted   *hintedError
 	)
 	switch {
 	case errors.As(err, &usage):
 		return fmt.Sprintf("%s --help", usage.command)
+	case errors.As(err, &hinted) && hinted.hint != "":
+		return hinted.hint
 	case errors.Is(err, errNoDC):
 		return "name one with --dc dc1.corp.example or GMSACTL_DC, or use --from demo to try gmsactl without a directory"
 	case errors.Is(err, errNoPassword):

@@ -275,12 +275,13 @@ func (o *operand) logical() (Truth, bool) {
 	}
 }
 
-// exists says whether there is the attribute. The text has it for attributes of the
-// resource and local ones only, and that anything else is an error; and Windows was seen
-// not to say false of one of the user that had no values. [MS-DTYP] 2.4.4.17.7.
+// exists says whether there is the attribute. The specification has it for attributes of
+// the resource and local ones only, though Windows documents it for those of the client
+// too ("Security Descriptor Definition Language for Conditional ACEs").
+// [MS-DTYP] 2.4.4.17.7.
 func (o *operand) exists() (Truth, bool) {
 	switch {
-	case o.code != sddl.TokenLocalAttribute && o.code != sddl.TokenResourceAttribute:
+	case !o.code.IsAttribute():
 		return Undecided, false
 	case !o.known:
 		return Undecided, true

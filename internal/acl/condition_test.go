@@ -237,9 +237,8 @@ func TestEvaluate(t *testing.T) {
 		{"one for denying does not where access is allowed", `Exists @Resource.denyOnly`, False},
 		{"of one with a value twice nobody knows", `Exists @Resource.twice`, Undecided},
 		{"inverse, neither", `Not_Exists @Resource.twice`, Undecided},
-		{"of the user's the text knows nothing", `Exists @User.dept`, Undecided},
-		{"of the user's absent ones neither", `Not_Exists @User.absent`, Undecided},
-		{"that is an error", `Exists @User.dept || @User.five == 5`, Undecided},
+		{"one of the user exists", `Exists @User.dept`, True},
+		{"another of the user does not", `Not_Exists @User.absent`, True},
 
 		// Attributes alone.
 		{"a number", `@User.five`, True},
@@ -651,7 +650,7 @@ func (o *conditionOracle) eval(n *term, waiting bool) Truth {
 		}
 		return []Truth{Undecided: Undecided, True: False, False: True}[logical(n.of[0], waiting)]
 	case sddl.TokenExists, sddl.TokenNotExists:
-		if k := n.of[0].token.Code; k != sddl.TokenLocalAttribute && k != sddl.TokenResourceAttribute {
+		if !isAttribute(n.of[0]) {
 			return o.fail()
 		}
 		c, seen := o.claim(n.of[0])

@@ -114,7 +114,13 @@ func Object(g sddl.GUID, right sddl.Mask) string {
 			}
 		}
 	}
-	return names[0].Kind.String() + " " + names[0].String()
+	name := names[0].Kind.String() + " " + names[0].String()
+	if right == sddl.ControlAccess {
+		// Of an attribute or a property set it is what reading confidential attributes takes.
+		// [MS-ADTS] 3.1.1.4.4.
+		return "on " + name
+	}
+	return name
 }
 
 func object(n Name, all []Name) string {
