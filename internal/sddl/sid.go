@@ -53,8 +53,8 @@ func sidPrefix(s string) (SID, int, error) {
 // aliases of SDDL (BA, DA, ...) are not SIDs; see ParseText. [MS-DTYP] 2.4.2.1.
 func ParseSID(text string) (SID, error) { return parseSID(text, false) }
 
-// parseSID reads the text form; leniently as Windows does, in either case and with every
-// number hexadecimal after 0x and octal after 0.
+// parseSID reads the text form; leniently as Windows does, in either case, with every
+// number hexadecimal after 0x and octal after 0, and with too large sub-authorities cut.
 func parseSID(text string, lenient bool) (SID, error) {
 	fail := func(why string) (SID, error) { return SID{}, fmt.Errorf("SID %q: %s", text, why) }
 	rest, ok := strings.CutPrefix(text, "S-")
@@ -98,7 +98,11 @@ func sidNumber(digits string, bits int, mayBeHex, lenient bool) (uint64, error) 
 	case len(digits) > 1 && digits[0] == '0':
 		return 0, errors.New("begins with 0")
 	}
-	return strconv.ParseUint(digits, base, bits)
+	n, err := strconv.ParseUint(digits, base, bits)
+	if lenient && bits == 32 && errors.Is(err, strconv.ErrRange) {
+		return 1<<32 - 1, nil
+	}
+	return n, err
 }
 
 // newSID is the SID of an authority of 48 bits and of sub-authorities.

@@ -193,8 +193,9 @@ func ParseText(s string, ctx Aliases) (*Descriptor, error) {
 }
 
 // ParseTextLenient reads a descriptor in SDDL as Windows does: like [ParseText], but in
-// either case, with blanks anywhere between its words, with masks that are negative or
-// too large (which become all rights) and with SIDs whose numbers are hexadecimal or octal.
+// either case, with blanks anywhere between its words, with masks that are negative, with
+// SIDs whose numbers are hexadecimal or octal, and with masks and sub-authorities of more
+// than 32 bits, which become the largest number there is: of a mask, all rights.
 func ParseTextLenient(s string, ctx Aliases) (*Descriptor, error) {
 	p := textParser{s: s, ctx: ctx, lenient: true}
 	return p.descriptor()
@@ -308,9 +309,10 @@ func (p *textParser) trimmed(token string) string {
 	return token
 }
 
-// is says whether the word in the text is the word of the grammar.
+// is says whether the word in the text is the word of the grammar. The lengths keep out
+// the letters beyond ASCII that fold to one within.
 func (p *textParser) is(inText, word string) bool {
-	return inText == word || p.lenient && strings.EqualFold(inText, word)
+	return inText == word || p.lenient && len(inText) == len(word) && strings.EqualFold(inText, word)
 }
 
 func (p *textParser) has(word string) bool {

@@ -400,6 +400,7 @@ func TestLenientReadsWhatWindowsReads(t *testing.T) {
 		{"a negative mask", "D:(A;;-2;;;WD)", "D:(A;;0xfffffffe;;;WD)"},
 		{"a SID in hex", "O:S-1-0x5-0x20-0x220", "O:BA"},
 		{"a SID in octal", "O:S-1-5-040-01040", "O:BA"},
+		{"a sub-authority of too many bits", "O:S-1-5-4294967296", "O:S-1-5-4294967295"},
 		{"a SID in lower case", "O:s-1-5-32-544", "O:BA"},
 		{"a revision in hex", "O:S-0x1-5-18", "O:SY"},
 		{"a condition in lower case", "D:(xa; ;FX;;;S-1-1-0; (@User.Title==\"PM\" && member_of{sid(ba)}))", "D:(XA;;FX;;;WD;((@USER.Title == \"PM\") && (Member_of {SID(BA)})))"},
@@ -424,7 +425,7 @@ func TestLenientReadsWhatWindowsReads(t *testing.T) {
 func TestLenientStillRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "D", "Q:", "D:S:D:", "D:(A;;GA;;;WD", "D:(A;;GA;;;XX)", "D:(A;;G A;;;WD)", "D:(A;;GA;;;W D)", "D:(A;C I;GA;;;WD)", "D:(A A;;GA;;;WD)",
-		"D:(A;;GA;;;S-1-5-4294967296)", "D:(A;;0x;;;WD)", "D:(A;;08;;;WD)", "D:(A;;--1;;;WD)", "D:(A;;1 2;;;WD)", "D:(AU;;GA;;;WD)", "S:(A;;GA;;;WD)",
+		"D:(A;;GA;;;S-1-0x1000000000000-1)", "D:(A;;GA;;;\u017fY)", "D:(A;;0x;;;WD)", "D:(A;;08;;;WD)", "D:(A;;--1;;;WD)", "D:(A;;1 2;;;WD)", "D:(AU;;GA;;;WD)", "S:(A;;GA;;;WD)",
 		"D:(OA;;GA;{f30e3bbf-9ff0-11d1-b603-0000f80367c1};;WD)", "D:(A;;GA;;;WD;(a))", "D:(XA;;GA;;;WD)",
 	} {
 		if d, err := ParseTextLenient(text, corp); err == nil {
