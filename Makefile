@@ -6,7 +6,7 @@ FUZZTIME    ?= 10s
 SCRIPTS     := lab/lab lab/seed-demo .ci/run
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo demo-capture test lint fuzz bench lab lab-down clean
+.PHONY: help build demo demo-capture test lint fuzz corpora bench lab lab-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,16 @@ fuzz: ## every fuzz test in turn, FUZZTIME=10s each
 			echo "fuzz: $$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
 		done; \
+	done
+
+CORPORA := internal/sddl/testdata/corpus
+
+corpora: ## keep what fuzz found to reach new code in internal/sddl, as its tests' seeds
+	@set -e; for file in $(CORPORA)/*.txt; do \
+		found=$$($(GO) env GOCACHE)/fuzz/$$($(GO) list ./internal/sddl)/$$(basename $$file .txt); \
+		{ cat $$file; cat /dev/null $$found/* 2>/dev/null | sed -nE 's/^(string|\[\]byte)\((".*")\)$$/\2/p'; } | \
+			awk 'length($$0) < 4096 { print length($$0), $$0 }' | LC_ALL=C sort -u | LC_ALL=C sort -n | cut -d ' ' -f 2- > $$file.new; \
+		mv $$file.new $$file; wc -l $$file; \
 	done
 
 bench: ## every benchmark

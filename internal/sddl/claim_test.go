@@ -183,6 +183,7 @@ func TestClaimOfAnotherACE(t *testing.T) {
 }
 
 func FuzzDecodeClaim(f *testing.F) {
+	addCorpus(f, func(input string) { f.Add([]byte(input)) })
 	for _, text := range []string{
 		`("a",TI,0,1,-2)`, `("a%0020b",TU,0,18446744073709551615)`, `("a",TB,0,1)`, `("a",TS,2,"","ä😀")`, `("a",TD,0,BA,DA)`, `("a",TX,0,0102,03)`,
 	} {

@@ -285,6 +285,7 @@ func TestConditionOfAnotherACE(t *testing.T) {
 }
 
 func FuzzParseConditionText(f *testing.F) {
+	addCorpus(f, func(input string) { f.Add(input) })
 	for _, text := range []string{
 		"(a)", "(@User.a%0020b == {1, +0x2, -017, \"x\", #01, SID(DA)} || !(Exists b) && Not_Member_of_Any {SID(BA)})",
 		"(a == (1) && Member_of ({SID(BA)}))", "(@User.a == @Device.b == 3)", "(!@Resource.a)", "((a) Contains {})", "(a == 0xffffffffffffffff)",
@@ -319,6 +320,7 @@ func FuzzParseConditionText(f *testing.F) {
 }
 
 func FuzzDecodeCondition(f *testing.F) {
+	addCorpus(f, func(input string) { f.Add([]byte(input)) })
 	for _, text := range []string{"(a)", "(@User.a == {1, -017, \"x\", #01, SID(BA)} || !(Exists b) && Not_Member_of_Any {SID(BA)})", "(a == 0xffffffffffffffff)"} {
 		c, err := ParseConditionText(text, child)
 		if err != nil {

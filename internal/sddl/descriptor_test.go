@@ -444,6 +444,7 @@ func TestMapGeneric(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	addCorpus(f, func(input string) { f.Add([]byte(input)) })
 	for _, c := range layouts {
 		f.Add([]byte(c.b))
 	}

@@ -435,6 +435,7 @@ func TestLenientStillRefuses(t *testing.T) {
 }
 
 func FuzzParseText(f *testing.F) {
+	addCorpus(f, func(input string) { f.Add(input) })
 	for _, text := range []string{
 		"O:BAG:SYD:PARAI(A;OICIIOID;GA;;;SY)S:AI(AU;SAFA;CR;;;WD)", "D:NO_ACCESS_CONTROL", "D:", "S:D:P",
 		"D:(OA;CIIO;RP;;bf967a8e-0de6-11d0-a285-00aa003049e2;S-1-5-21-1000-2000-3000-1105)", "D:(OA;;CR;;;WD)",
