@@ -432,7 +432,7 @@ flags:
 		// A smaller ACE than one of 16 bytes there is not in text.
 		acl.ACEs = make([]ACE, 0, min(n, MaxACL/16))
 	}
-	size := aclHeader
+	size, slack := aclHeader, 0
 	for p.atByte('(') {
 		start := p.at
 		ace, err := p.ace()
@@ -452,7 +452,7 @@ flags:
 		if ace.Type.IsObject() {
 			acl.Revision = 4
 			if stored.Type != ace.Type {
-				acl.Slack += "\x00\x00\x00\x00"
+				slack += ace.Len() - stored.Len()
 			}
 		}
 		if size += ace.Len(); size > MaxACL {
@@ -462,6 +462,7 @@ flags:
 		acl.ACEs = append(acl.ACEs, stored)
 		p.skipGap()
 	}
+	acl.Slack = string(make([]byte, slack))
 	if p.at < len(p.s) && p.part() < 0 {
 		return nil, 0, p.want("an ACE, the next part or the end of the text")
 	}
