@@ -361,6 +361,9 @@ func (r *reading) hint(in *input, text []byte, err error) string {
 		if end := bytes.IndexByte(text, '\n'); end >= 0 && end <= syntax.Offset {
 			return "--lines reads one descriptor a line"
 		}
+		if looks := (&reading{in: formAuto}).form(text); r.in == formSDDL && looks != formSDDL && looks != "" {
+			return fmt.Sprintf("this looks like %s, which gmsactl sddl show reads", looks)
+		}
 		if !r.lenient {
 			if _, err := sddl.ParseTextLenient(string(text), r.aliases); err == nil {
 				return "Windows accepts this, and so does --lenient"
