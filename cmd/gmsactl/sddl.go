@@ -319,7 +319,7 @@ func (a *app) sddlDiff(cmd *cobra.Command, args []string, f *sddlFlags) error {
 		return err
 	}
 	if args[0] == "-" && args[1] == "-" {
-		return errors.New("A and B are both -: standard input can be read once")
+		return errors.New("both A and B are -: standard input can be read once")
 	}
 	var from [2]*input
 	for i := range from {

@@ -33,7 +33,7 @@ func (a *app) sddlLines(ctx context.Context, in *input, f *sddlFlags, c describe
 	case err != nil:
 		return fmt.Errorf("line %d: %w", lines+1, err)
 	case failed > 0:
-		return fmt.Errorf("%d of %d lines are in error: those of the answer that begin with !", failed, lines)
+		return fmt.Errorf("%d of %d lines (answered with !) are in error", failed, lines)
 	}
 	return nil
 }

@@ -240,6 +240,12 @@ func FuzzReading(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
+		// What is read strictly means the same where Windows is followed.
+		if strict, err := sddl.ParseText(string(text), sddl.Aliases{}); lenient && err == nil {
+			if got, err := strict.Append(nil); err != nil || !bytes.Equal(got, raw) {
+				t.Fatalf("%q: strictly %x, %v; leniently %x", text, got, err, raw)
+			}
+		}
 		for _, form := range []string{formHex, formBase64, formRaw} {
 			b, err := appendForm(nil, d, form, sddl.Aliases{}, nil)
 			if err != nil {
