@@ -14,10 +14,11 @@ const module = "github.com/gmsactl/gmsactl/"
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
 	"cmd/gmsactl": {"internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/gss",
-		"internal/krb5", "internal/ldapx", "internal/plan", "internal/policy", "internal/report", "internal/sddl", "internal/words"},
+		"internal/krb5", "internal/ldapx", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/plan"},
 	"internal/describe":    {"internal/baseschema", "internal/sddl", "internal/words"},
 	"internal/plan":        {"internal/acl", "internal/audit", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
+	"internal/reach":       {"internal/acl", "internal/audit", "internal/directory", "internal/sddl"},
 	"internal/audit":       {"internal/acl", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
 	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "policies"},
 	"internal/demo":        {"internal/directory"},
