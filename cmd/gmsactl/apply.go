@@ -49,6 +49,7 @@ func (w *writing) check(a *app) error {
 func newApply(a *app) *cobra.Command {
 	var j judging
 	var w writing
+	var prune bool
 	var account string
 	cmd := &cobra.Command{
 		Use:   "apply [PLAN]",
@@ -65,9 +66,9 @@ does not, 4 where only a part was written or what was written could not be verif
 		Args: args("[PLAN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.applyNow(cmd.Context(), account, &j, &w)
+				return a.applyNow(cmd.Context(), account, &j, prune, &w)
 			}
-			for _, name := range []string{"account", "policy", "target", "accept"} {
+			for _, name := range []string{"account", "policy", "target", "accept", "prune"} {
 				if cmd.Flags().Changed(name) {
 					return fmt.Errorf("--%s and a plan contradict each other: the plan says it already", name)
 				}
@@ -77,12 +78,13 @@ does not, 4 where only a part was written or what was written could not be verif
 	}
 	j.register(cmd)
 	w.register(cmd)
+	registerPrune(cmd, &prune)
 	cmd.Flags().StringVar(&account, "account", "", "`account` to plan for, where no plan is given")
 	return cmd
 }
 
 // applyNow plans, shows, asks and applies.
-func (a *app) applyNow(ctx context.Context, account string, j *judging, w *writing) error {
+func (a *app) applyNow(ctx context.Context, account string, j *judging, prune bool, w *writing) error {
 	if account == "" {
 		return errors.New("neither a plan nor --account is given")
 	}
@@ -102,7 +104,7 @@ func (a *app) applyNow(ctx context.Context, account string, j *judging, w *writi
 	if err != nil {
 		return err
 	}
-	p, err := plan.Build(snapshot, policies, accept)
+	p, err := build(snapshot, policies, accept, prune)
 	if err != nil {
 		return err
 	}

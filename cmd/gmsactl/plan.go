@@ -10,11 +10,13 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/plan"
+	"github.com/gmsactl/gmsactl/internal/policy"
 	"github.com/gmsactl/gmsactl/internal/report"
 )
 
 func newPlan(a *app) *cobra.Command {
 	var j judging
+	var prune bool
 	var out string
 	cmd := &cobra.Command{
 		Use:   "plan ACCOUNT",
@@ -24,21 +26,39 @@ and writes nothing. With --out it saves the plan for apply: the file pins the do
 and a digest of every descriptor, so that apply refuses where either has changed.
 The file holds descriptors; only its owner may read it.
 
+With --prune it also takes away the account's own explicit allow entries on the
+targets that grant more than the policies ask for, and grants what a rule needs of
+them anew, no wider. Nothing else is ever taken away: no deny, nobody else's entry,
+nothing inherited. Choose the policies with care: what they do not ask for goes.
+
 The exit code is 0 where every rule passes as it is, and 3 where something is to be
 written, or a rule does not pass and no entry would change that.`,
 		Example: `  gmsactl plan 'provAgentgMSA$' --dc dc1.corp.example --user admin --out plan.json
   gmsactl apply plan.json --dc dc1.corp.example --user admin`,
 		Args: args("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd.Context(), args[0], &j, out)
+			return a.plan(cmd.Context(), args[0], &j, prune, out)
 		},
 	}
 	j.register(cmd)
+	registerPrune(cmd, &prune)
 	cmd.Flags().StringVar(&out, "out", "", "new `file` to save the plan in")
 	return cmd
 }
 
-func (a *app) plan(ctx context.Context, account string, j *judging, out string) error {
+func registerPrune(cmd *cobra.Command, prune *bool) {
+	cmd.Flags().BoolVar(prune, "prune", false, "take away the account's own entries that the policies do not ask for, too")
+}
+
+// build makes the plan that was asked for.
+func build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, prune bool) (*plan.Plan, error) {
+	if prune {
+		return plan.Prune(s, policies, accept)
+	}
+	return plan.Build(s, policies, accept)
+}
+
+func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, out string) error {
 	policies, accept, err := j.load()
 	if err != nil {
 		return err
@@ -47,7 +67,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, out string) 
 	if err != nil {
 		return err
 	}
-	p, err := plan.Build(snapshot, policies, accept)
+	p, err := build(snapshot, policies, accept, prune)
 	if err != nil {
 		return err
 	}

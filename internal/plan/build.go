@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 
@@ -15,12 +16,24 @@ import (
 // on every target. It adds entries for the account's own SID and never removes any. A
 // rule that adding cannot make pass is blocked, with the reason.
 func Build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*Plan, error) {
+	return assemble(s, policies, accept, false)
+}
+
+// Prune makes the plan that [Build] makes and takes away, too, the account's own explicit
+// allow entries on the targets that grant more than the policies ask for. What a rule
+// needs of them is granted anew, no wider than it asks for: every rule that passes now
+// passes afterwards, or the target is not pruned, and a note says so.
+func Prune(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*Plan, error) {
+	return assemble(s, policies, accept, true)
+}
+
+func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, prune bool) (*Plan, error) {
 	j, err := audit.NewJudge(s, policies, accept)
 	if err != nil {
 		return nil, err
 	}
 	p := &Plan{
-		Format: format, Kind: kindPlan, Accept: accept,
+		Format: format, Kind: kindPlan, Accept: accept, Prune: prune,
 		Domain:  domainOf(s.Domain),
 		Account: Account{Name: s.Domain.Qualified(s.Account.Name), SID: s.Account.SID.String()},
 		Changes: []Change{},
@@ -30,16 +43,27 @@ func Build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*
 	}
 	for _, t := range s.Targets {
 		p.Targets = append(p.Targets, t.DN)
-		change, blocked, err := grant(s, j, t)
+		base, note := t, ""
+		if prune {
+			base, note = pruned(s, j, t)
+		}
+		change, blocked, err := grant(s, j, t, base)
+		if lost := (*lostError)(nil); errors.As(err, &lost) {
+			note = lost.Error()
+			change, blocked, err = grant(s, j, t, t)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", t.DN, err)
+		}
+		if note != "" {
+			p.Notes = append(p.Notes, t.DN+" is not pruned: "+note+".")
 		}
 		if change != nil {
 			p.Changes = append(p.Changes, *change)
 		}
 		p.Blocked = append(p.Blocked, blocked...)
 	}
-	p.Notes = nested(p.Changes)
+	p.Notes = append(p.Notes, nested(p.Changes)...)
 	// Below before above: writing a container changes what the objects below it inherit,
 	// and with that the descriptors that later changes were made from.
 	sort.SliceStable(p.Changes, func(a, b int) bool {
@@ -52,10 +76,12 @@ func domainOf(d *directory.Domain) Domain {
 	return Domain{DNS: d.DNS, SID: d.SID.String(), GUID: d.GUID.String(), DC: d.Host}
 }
 
-// grant plans one target: nil where there is nothing to write.
-func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []Blocked, error) {
+// grant plans one target: nil where there is nothing to write. The change is made from t;
+// its new DACL is that of base, which is t or t pruned, with what has to be added.
+func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target) (*Change, []Blocked, error) {
 	var wanted []audit.Requirement
 	passing := make([]bool, len(j.Requirements)) // two policies may be of one name
+	passes := func(req audit.Requirement) bool { return j.Row(t, req).Pass }
 	var blocked []Blocked
 	block := func(req audit.Requirement, why string) {
 		blocked = append(blocked, Blocked{DN: t.DN, Rule: ruleOf(req), Why: why})
@@ -65,6 +91,9 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 		switch {
 		case row.Pass:
 			passing[i] = true
+			if base != t && !j.Row(base, req).Pass {
+				wanted = append(wanted, req)
+			}
 		case row.Grant == audit.NotApplicable:
 		case t.Descriptor == nil:
 			block(req, t.Unreadable)
@@ -72,7 +101,7 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 			wanted = append(wanted, req)
 		}
 	}
-	if len(wanted) == 0 {
+	if len(wanted) == 0 && base == t {
 		return nil, blocked, nil
 	}
 	refuse := func(why string) (*Change, []Blocked, error) {
@@ -93,8 +122,8 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 	}
 	// Leave out what stays ineffective whatever is added: an entry that helps nothing is
 	// only one more to explain.
-	for len(wanted) > 0 {
-		after, err := withRequirements(s, t, wanted)
+	for len(wanted) > 0 || base != t {
+		after, err := withRequirements(s, base, wanted)
 		if err != nil {
 			return refuse(err.Error())
 		}
@@ -104,6 +133,8 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 		for _, req := range wanted {
 			if row := j.Row(&simulated, req); row.Pass {
 				helped = append(helped, req)
+			} else if base != t && passes(req) {
+				return nil, nil, &lostError{req.Rule.ID}
 			} else {
 				block(req, "adding entries would not help: "+row.Why+by(row))
 			}
@@ -114,6 +145,9 @@ func grant(s *audit.Snapshot, j *audit.Judge, t *directory.Target) (*Change, []B
 		}
 		for i, req := range j.Requirements {
 			if row := j.Row(&simulated, req); passing[i] && !row.Pass {
+				if base != t {
+					return nil, nil, &lostError{req.Rule.ID}
+				}
 				return nil, nil, fmt.Errorf("rule %s passes now and would not afterwards", req.Rule.ID)
 			}
 		}

@@ -40,6 +40,7 @@ type Plan struct {
 	Domain   Domain       `json:"domain"`
 	Account  Account      `json:"account"`
 	Accept   audit.Accept `json:"accept"`
+	Prune    bool         `json:"prune,omitempty"` // entries of the account are taken away, too
 	Policies []Policy     `json:"policies"`
 	Targets  []string     `json:"targets"` // DNs, those without a change too
 	Changes  []Change     `json:"changes"`
@@ -124,8 +125,8 @@ func Read(r io.Reader) (*Plan, error) {
 	return p, nil
 }
 
-// checkGrants holds a plan to what Build makes: entries for its account, and no other
-// change, on its targets.
+// checkGrants holds a plan to what Build and Prune make: entries for its account, and no
+// other change, on its targets.
 func (p *Plan) checkGrants() error {
 	for _, c := range p.Changes {
 		if !slices.ContainsFunc(p.Targets, func(dn string) bool { return directory.SameDN(dn, c.DN) }) {
@@ -136,16 +137,24 @@ func (p *Plan) checkGrants() error {
 			return fmt.Errorf("change of %s: %w", c.DN, err)
 		}
 		removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
-		if len(removed) > 0 {
-			return fmt.Errorf("change of %s: it takes entries away", c.DN)
+		for _, a := range removed {
+			if !p.Prune {
+				return fmt.Errorf("change of %s: it takes entries away, and the plan is not one that prunes", c.DN)
+			}
+			if !prunable(a, p.Account.SID) {
+				return fmt.Errorf("change of %s: it takes away what is no allow entry of the account: %s", c.DN, a)
+			}
 		}
 		for _, a := range added {
 			if a.SID.String() != p.Account.SID {
 				return fmt.Errorf("change of %s: it adds an entry for somebody else: %s", c.DN, a)
 			}
 		}
-		// What Build makes of these entries is the one thing that a plan may do with them.
-		want, err := before.DACL.WithAllows(added...)
+		// What is made of these entries there is the one thing that a plan may do with them.
+		want, err := before.DACL.WithoutAllows(removed...)
+		if err == nil {
+			want, err = want.WithAllows(added...)
+		}
 		if err != nil {
 			return fmt.Errorf("change of %s: %w", c.DN, err)
 		}

@@ -3,6 +3,7 @@ package sddl
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // revisionDS is the ACL revision that object ACEs need. [MS-DTYP] 2.4.5.
@@ -124,6 +125,28 @@ func (l *ACL) WithAllows(aces ...ACE) (*ACL, error) {
 		return nil, fmt.Errorf("add %d ACEs to DACL: it would have %d bytes, at most %d fit", len(aces), size, MaxACL)
 	}
 	return changed, nil
+}
+
+// WithoutAllows is the list without its explicit entries that are equal to one of the
+// given ones, and everything else as it was, slack included. Only what WithAllows could
+// add is taken away: an explicit, unconditional allow.
+func (l *ACL) WithoutAllows(aces ...ACE) (*ACL, error) {
+	if l == nil {
+		return nil, errors.New("take from DACL: there is none, which grants everybody everything")
+	}
+	for _, a := range aces {
+		if err := a.checkAllow(); err != nil {
+			return nil, fmt.Errorf("take %s from DACL: %w", a, err)
+		}
+	}
+	changed := *l
+	changed.ACEs = make([]ACE, 0, len(l.ACEs))
+	for _, a := range l.ACEs {
+		if !slices.Contains(aces, a) {
+			changed.ACEs = append(changed.ACEs, a)
+		}
+	}
+	return &changed, nil
 }
 
 // checkAllow says why a is not an explicit, unconditional allow ACE whose bytes mean what
