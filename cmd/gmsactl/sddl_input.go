@@ -341,15 +341,15 @@ func place(err error) (int, string) {
 
 // missingSID is the flag that gives an alias its meaning, where that is what is missing.
 func missingSID(err *sddl.SyntaxError) string {
-	switch {
-	case !strings.HasPrefix(err.Why, "the alias "):
-		return ""
-	case strings.Contains(err.Why, " the forest root domain"):
+	switch err.Lacks {
+	case sddl.OfDomain:
+		return "--domain-sid"
+	case sddl.OfForest:
 		return "--forest-sid"
-	case strings.Contains(err.Why, " the machine"):
+	case sddl.OfMachine:
 		return "--machine-sid"
 	}
-	return "--domain-sid"
+	return ""
 }
 
 // hint is the next step after an error.

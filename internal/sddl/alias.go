@@ -8,27 +8,36 @@ type Aliases struct {
 	Domain, Forest, Machine SID
 }
 
-// authority says which SID of Aliases an alias is relative to.
-type authority byte
+// Authority says which SID of Aliases an alias is relative to.
+type Authority byte
 
+// Whose accounts an alias means. The zero value is nobody's.
 const (
-	ofDomain authority = iota
-	ofForest
-	ofMachine
+	OfDomain Authority = iota + 1
+	OfForest
+	OfMachine
 )
 
-func (c Aliases) sid(of authority) SID {
+func (c Aliases) sid(of Authority) SID {
 	switch of {
-	case ofForest:
+	case OfForest:
 		return c.Forest
-	case ofMachine:
+	case OfMachine:
 		return c.Machine
 	}
 	return c.Domain
 }
 
-func (of authority) String() string {
-	return [...]string{ofDomain: "domain", ofForest: "forest root domain", ofMachine: "machine"}[of]
+func (of Authority) String() string {
+	switch of {
+	case OfDomain:
+		return "domain"
+	case OfForest:
+		return "forest root domain"
+	case OfMachine:
+		return "machine"
+	}
+	return "nobody"
 }
 
 // wellKnown are the aliases of SIDs that are the same everywhere. [MS-DTYP] 2.5.1.1;
@@ -61,14 +70,14 @@ var wellKnown = [...]struct {
 // relative are the aliases of accounts of a domain or machine. [MS-DTYP] 2.5.1.1, 2.4.2.4.
 var relative = [...]struct {
 	name string
-	of   authority
+	of   Authority
 	rid  uint32
 }{
-	{"LA", ofMachine, 500}, {"LG", ofMachine, 501},
-	{"DA", ofDomain, 512}, {"DU", ofDomain, 513}, {"DG", ofDomain, 514}, {"DC", ofDomain, 515},
-	{"DD", ofDomain, 516}, {"CA", ofDomain, 517}, {"PA", ofDomain, 520}, {"CN", ofDomain, 522},
-	{"AP", ofDomain, 525}, {"KA", ofDomain, 526}, {"RS", ofDomain, 553},
-	{"RO", ofForest, 498}, {"SA", ofForest, 518}, {"EA", ofForest, 519}, {"EK", ofForest, 527},
+	{"LA", OfMachine, 500}, {"LG", OfMachine, 501},
+	{"DA", OfDomain, 512}, {"DU", OfDomain, 513}, {"DG", OfDomain, 514}, {"DC", OfDomain, 515},
+	{"DD", OfDomain, 516}, {"CA", OfDomain, 517}, {"PA", OfDomain, 520}, {"CN", OfDomain, 522},
+	{"AP", OfDomain, 525}, {"KA", OfDomain, 526}, {"RS", OfDomain, 553},
+	{"RO", OfForest, 498}, {"SA", OfForest, 518}, {"EA", OfForest, 519}, {"EK", OfForest, 527},
 }
 
 // appendSID appends the alias of sid where it is exactly that SID, and else its text form.

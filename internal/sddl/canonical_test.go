@@ -230,3 +230,35 @@ func TestDiffACEs(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutAllowsTakesOnlyExplicitAllows(t *testing.T) {
+	parse := func(text string) *ACL {
+		d, err := ParseText(text, corp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.DACL
+	}
+	l := parse("D:(D;;WD;;;BA)(A;;WD;;;BA)(A;;WD;;;BA)(OA;;CR;;;SY)(A;ID;WD;;;BA)")
+	allow, inherited, deny := l.ACEs[1], l.ACEs[4], l.ACEs[0]
+	got, err := l.WithoutAllows(allow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := parse("D:(D;;WD;;;BA)(OA;;CR;;;SY)(A;ID;WD;;;BA)")
+	if !slices.Equal(got.ACEs, want.ACEs) || got.Revision != l.Revision || got.Slack != l.Slack {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if len(l.ACEs) != 5 {
+		t.Errorf("the list itself has %d entries now", len(l.ACEs))
+	}
+	conditional := parse("D:(XA;;WD;;;BA;(a))").ACEs[0]
+	for name, a := range map[string]ACE{"a deny": deny, "an inherited entry": inherited, "a conditional entry": conditional} {
+		if got, err := l.WithoutAllows(a); err == nil {
+			t.Errorf("%s was taken away: %+v", name, got)
+		}
+	}
+	if _, err := (*ACL)(nil).WithoutAllows(allow); err == nil {
+		t.Error("something was taken from no DACL")
+	}
+}

@@ -151,6 +151,8 @@ type SyntaxError struct {
 	Found  string // what stands there; empty at the end of the text
 	Want   string // what could stand there
 	Why    string // instead of Want: why what stands there is refused
+
+	Lacks Authority // whose SID Aliases lacks for the alias that stands there; else zero
 }
 
 func (e *SyntaxError) Error() string {

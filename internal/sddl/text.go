@@ -397,7 +397,8 @@ func (p *textParser) sid(token string) (SID, error) {
 			base := p.ctx.sid(relative[i].of)
 			sid := base.WithRID(relative[i].rid)
 			if sid.IsZero() {
-				return SID{}, p.refuse("the alias " + token + " needs the SID of the " + relative[i].of.String() + ", which is not given")
+				of := relative[i].of
+				return SID{}, &SyntaxError{Offset: p.at, Lacks: of, Why: "the alias " + token + " needs the SID of the " + of.String() + ", which is not given"}
 			}
 			return sid, nil
 		}

@@ -309,11 +309,16 @@ func TestTextThatIsRefused(t *testing.T) {
 }
 
 func TestAliasWithoutItsDomainIsRefused(t *testing.T) {
-	for _, c := range []struct{ alias, want string }{
-		{"DA", "SID of the domain"}, {"EA", "SID of the forest root domain"}, {"LA", "SID of the machine"},
+	for _, c := range []struct {
+		alias string
+		lacks Authority
+		want  string
+	}{
+		{"DA", OfDomain, "SID of the domain"}, {"EA", OfForest, "SID of the forest root domain"}, {"LA", OfMachine, "SID of the machine"}, {"XX", 0, "want a SID"},
 	} {
 		_, err := ParseText("D:(A;;GA;;;"+c.alias+")", Aliases{})
-		if err == nil || !strings.Contains(err.Error(), c.want) {
+		syntax := (*SyntaxError)(nil)
+		if !errors.As(err, &syntax) || syntax.Lacks != c.lacks || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.alias, err, c.want)
 		}
 	}
