@@ -59,9 +59,12 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 	}) {
 		r.Notes = append(r.Notes, "Reading all properties does not include confidential attributes, which take the right of control access too.")
 	}
-	r.Notes = append(r.Notes, "Effect is judged on each target and on new objects below it; objects below that block inheritance, or that AdminSDHolder protects, were not read.")
+	r.Notes = append(r.Notes, NotSwept)
 	return r, nil
 }
+
+// NotSwept is the note of an audit that has not looked at the objects below its targets.
+const NotSwept = "Effect is judged on each target and on new objects below it; objects below that block inheritance, or that AdminSDHolder protects, were not read."
 
 func (c *Summary) add(row Row) {
 	c.Rows++

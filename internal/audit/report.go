@@ -19,6 +19,12 @@ type Report struct {
 	Targets  []Target `json:"targets"`
 	Notes    []string `json:"notes,omitempty"`
 	Summary  Summary  `json:"summary"`
+
+	// Only after a sweep over the objects that exist.
+	AdminSDHolder *Protection    `json:"adminSDHolder,omitempty"`
+	Excess        *Excess        `json:"excess,omitempty"`
+	ReachSummary  *SweepSummary  `json:"reachSummary,omitempty"`
+	ExcessSummary *ExcessSummary `json:"excessSummary,omitempty"`
 }
 
 // Domain is where the audit looked.
@@ -61,6 +67,7 @@ type Target struct {
 	Class      string `json:"class,omitempty"`
 	Unreadable string `json:"unreadable,omitempty"` // why its descriptor was not judged
 	Rows       []Row  `json:"rows"`
+	Reach      *Reach `json:"reach,omitempty"` // after a sweep
 }
 
 // Row is one rule on one target.
@@ -110,10 +117,11 @@ type Summary struct {
 // NotApplicable is the grant and the effect of a rule for which the schema lacks a name.
 const NotApplicable = "not-applicable"
 
-// Clean says whether every applicable row passes. A report in which nothing applies is
-// not clean: it has seen nothing.
+// Clean says whether every applicable row passes, and every object that was swept. A
+// report in which nothing applies is not clean: it has seen nothing.
 func (r *Report) Clean() bool {
-	return r.Summary.Pass > 0 && r.Summary.Fail == 0 && r.Summary.Unknown == 0
+	return r.Summary.Pass > 0 && r.Summary.Fail == 0 && r.Summary.Unknown == 0 &&
+		r.ReachSummary.clean() && r.ExcessSummary.clean()
 }
 
 // Accept says which grants pass.
