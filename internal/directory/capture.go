@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,57 +13,101 @@ import (
 	"strings"
 )
 
-// The comment lines that frame a capture, so that a file cut short is not taken for a
-// directory that holds less.
-const (
-	captureBegin = "gmsactl capture, format 1"
-	captureEnd   = "gmsactl capture ends"
-)
-
 // Capture is a directory as it was: entries that answer queries as the server did that
-// they were read from.
+// they were read from. Its sweeps stay in the file, so that memory does not grow with
+// them. It may be used by several goroutines.
 type Capture struct {
 	entries  []Entry
 	keys     []string // DNKey of each entry
 	byKey    map[string]int
-	contexts []string // DNKeys of the naming contexts, longest first
+	contexts []subtree // the naming contexts, longest first
+
+	open   func() (io.ReadCloser, error)
+	framed bool         // it was recorded: what nobody asked for is not in it
+	rest   *captureTail // the entries that are not held; nil when all are
+	swept  *captureTail // the objects of the sweeps; nil without
+	sweeps []sweep
 }
 
-// ReadCapture reads LDIF: what Record wrote, or an export of other tools. Errors name
-// the line. An incomplete capture of gmsactl is an error.
-func ReadCapture(r io.Reader) (*Capture, error) {
-	var begun, ended bool
-	var count int
-	in := ldifReader{r: bufio.NewReaderSize(r, 1<<16)}
-	in.onComment = func(text string) {
-		if text == captureBegin {
-			begun = true
-		}
-		if n, err := fmt.Sscanf(text, captureEnd+": %d entries", &count); n == 1 && err == nil {
-			ended = true
-		}
+// maxHeld is how much of a capture is held in memory, in bytes: about what its entries
+// take. What comes after that stays in the file, and is read again for each query.
+const maxHeld = 32 << 20
+
+// NotRecordedError says that a capture has no answer to a query, for nobody asked it when
+// the capture was taken.
+type NotRecordedError struct {
+	DN    string
+	Attrs []string // what nobody asked of the objects there; empty: not every object is here
+}
+
+func (e *NotRecordedError) Error() string {
+	if len(e.Attrs) > 0 {
+		return fmt.Sprintf("the capture holds %s without %s", e.DN, strings.Join(e.Attrs, ", "))
 	}
+	return "the capture does not hold every object below " + e.DN
+}
+
+// ReadCapture reads LDIF from a stream into memory. OpenCapture says what it takes.
+func ReadCapture(r io.Reader) (*Capture, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return OpenCapture(func() (io.ReadCloser, error) { return memory{bytes.NewReader(text)}, nil })
+}
+
+// memory is a file in memory.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
+
+// OpenCapture reads LDIF: what a Recorder wrote, or an export of other tools. Errors name
+// the line. An incomplete capture of gmsactl is an error.
+//
+// A capture that has sweeps, or is too large to be held, is opened again for a query about
+// what stayed in the file; from its start, but where the file is an io.Seeker. It must
+// have the same bytes each time. That the sweeps are whole is known only when the last
+// object of a query about them has come without an error.
+func OpenCapture(open func() (io.ReadCloser, error)) (*Capture, error) {
+	return openCapture(open, maxHeld)
+}
+
+func openCapture(open func() (io.ReadCloser, error), held int) (*Capture, error) {
+	file, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	c := &Capture{byKey: map[string]int{}}
+	in := newFrameReader(file)
+	size := 0
 	for {
 		entry, err := in.entry()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", in.start, err)
+			return nil, err
 		}
-		if err := c.add(entry); err != nil {
-			return nil, fmt.Errorf("line %d: %w", in.start, err)
+		if in.inSweeps {
+			c.swept = &captureTail{in.ldif.record, in.read - 1}
+			break
+		}
+		switch {
+		case size < held || entry.DN == "":
+			if err := c.add(entry); err != nil {
+				return nil, fmt.Errorf("line %d: %w", in.ldif.start, err)
+			}
+			size += sizeOf(entry)
+		case c.rest == nil:
+			c.rest = &captureTail{in.ldif.record, in.read - 1}
 		}
 	}
-	switch {
-	case begun && !ended:
-		return nil, errors.New("the capture was cut short: its last line is missing")
-	case ended && !begun:
-		return nil, errors.New("the capture was cut: its first line is missing")
-	case begun && count != len(c.entries):
-		return nil, fmt.Errorf("the capture says it has %d entries, %d are here", count, len(c.entries))
-	case len(c.entries) == 0:
+	c.framed, c.sweeps = in.begun, in.sweeps
+	if c.rest != nil || c.swept != nil {
+		c.open = open
+	}
+	if len(c.entries) == 0 {
 		return nil, errors.New("there is no LDIF record in it")
 	}
 	root, ok := c.byKey[""]
@@ -70,10 +115,25 @@ func ReadCapture(r io.Reader) (*Capture, error) {
 		return nil, errors.New("it holds no rootDSE (the record whose dn is empty)")
 	}
 	for _, nc := range c.entries[root].Texts("namingContexts") {
-		c.contexts = append(c.contexts, DNKey(nc))
+		c.contexts = append(c.contexts, newSubtree(nc))
 	}
-	sort.Slice(c.contexts, func(i, j int) bool { return len(c.contexts[i]) > len(c.contexts[j]) })
+	sort.Slice(c.contexts, func(i, j int) bool { return len(c.contexts[i].key) > len(c.contexts[j].key) })
 	return c, nil
+}
+
+// sizeOf is about how much memory an entry takes that is held, in bytes.
+func sizeOf(e Entry) int {
+	n := 2*len(e.DN) + 150
+	for _, a := range e.Attrs {
+		n += 64
+		for _, v := range a.Values {
+			n += 24
+			if !isShared(a.Name) {
+				n += len(v)
+			}
+		}
+	}
+	return n
 }
 
 func (c *Capture) add(e Entry) error {
@@ -88,48 +148,118 @@ func (c *Capture) add(e Entry) error {
 }
 
 // Read answers from the capture. A server keeps naming contexts apart, and so does this.
+// A query for every object, in a capture that gmsactl recorded, is answered where there is
+// a sweep of them and a *NotRecordedError where there is none.
 func (c *Capture) Read(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		base := DNKey(q.Base)
-		at, ok := c.byKey[base]
-		if !ok {
-			yield(Entry{}, &NotFoundError{DN: q.Base, Matched: c.matched(q.Base)})
-			return
-		}
-		if q.Scope == Base {
-			if q.matches(c.entries[at]) {
-				yield(q.project(c.entries[at]), nil)
-			}
-			return
-		}
-		context := c.context(base)
-		depth := strings.Count(base, "\x00") + 1
-		for i, key := range c.keys {
-			if err := ctx.Err(); err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			if !keyIsBelow(key, base) || c.context(key) != context {
-				continue
-			}
-			if q.Scope == OneLevel && strings.Count(key, "\x00") != depth {
-				continue
-			}
-			if !q.matches(c.entries[i]) {
-				continue
-			}
-			if !yield(q.project(c.entries[i]), nil) {
-				return
-			}
+		if err := c.read(ctx, q, yield); err != nil {
+			yield(Entry{}, err)
 		}
 	}
+}
+
+func (c *Capture) read(ctx context.Context, q Query, yield func(Entry, error) bool) error {
+	base := newSubtree(q.Base)
+	at, held := c.byKey[base.key]
+	if q.Scope == Base && held {
+		if q.matches(c.entries[at]) {
+			yield(q.project(c.entries[at]), nil)
+		}
+		return nil
+	}
+	every := q.Scope != Base && len(q.Any) == 0
+	if s := c.sweepOf(base.key); s != nil && (every || !held) {
+		lacks := s.lacks(q)
+		if q.Scope != Base && (!every || len(lacks) > 0) {
+			return &NotRecordedError{DN: q.Base, Attrs: lacks}
+		}
+		return c.scan(ctx, q, base, c.swept, false, func(e Entry, err error) bool {
+			// Of an object that is not there nothing is missing.
+			if len(lacks) > 0 && err == nil {
+				return yield(Entry{}, &NotRecordedError{DN: e.DN, Attrs: lacks})
+			}
+			return yield(e, err)
+		})
+	}
+	if every && held && c.framed {
+		return &NotRecordedError{DN: q.Base}
+	}
+	if !held && c.rest == nil {
+		return &NotFoundError{DN: q.Base, Matched: c.matched(q.Base)}
+	}
+	context := c.context(base.key)
+	depth := strings.Count(base.key, "\x00") + 1
+	for i, key := range c.keys {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if q.Scope == Base || !keyIsBelow(key, base.key) || c.context(key) != context {
+			continue
+		}
+		if q.Scope == OneLevel && strings.Count(key, "\x00") != depth {
+			continue
+		}
+		if !q.matches(c.entries[i]) {
+			continue
+		}
+		if !yield(q.project(c.entries[i]), nil) {
+			return nil
+		}
+	}
+	if c.rest == nil {
+		return nil
+	}
+	return c.scan(ctx, q, base, c.rest, held, yield)
+}
+
+// scan answers from a part of the file that is not held. The base has to be in it, but
+// where it was seen elsewhere.
+func (c *Capture) scan(ctx context.Context, q Query, base subtree, from *captureTail, seen bool, yield func(Entry, error) bool) error {
+	context := c.context(base.key)
+	var others []subtree // naming contexts below the one that is asked about
+	for _, nc := range c.contexts {
+		if nc.key != context && keyIsBelow(nc.key, context) {
+			others = append(others, nc)
+		}
+	}
+	depth := DepthDN(q.Base) + 1
+	for e, err := range c.stream(ctx, from) {
+		if err != nil {
+			return err
+		}
+		if !base.holds(e.DN) || slices.ContainsFunc(others, func(nc subtree) bool { return nc.holds(e.DN) }) {
+			continue
+		}
+		is := base.is(e.DN)
+		seen = seen || is
+		if q.Scope == Base && !is || q.Scope == OneLevel && DepthDN(e.DN) != depth || !q.matches(e) {
+			continue
+		}
+		if !yield(q.project(e), nil) || q.Scope == Base {
+			return nil
+		}
+	}
+	if !seen {
+		return &NotFoundError{DN: q.Base, Matched: c.matched(q.Base)}
+	}
+	return nil
+}
+
+// sweepOf is a sweep that has what is at and below a DNKey; nil when none has.
+func (c *Capture) sweepOf(base string) *sweep {
+	for i, s := range c.sweeps {
+		if keyIsBelow(base, s.base) && c.context(base) == c.context(s.base) {
+			return &c.sweeps[i]
+		}
+	}
+	return nil
 }
 
 // context is the naming context that key is in.
 func (c *Capture) context(key string) string {
 	for _, nc := range c.contexts {
-		if keyIsBelow(key, nc) {
-			return nc
+		if keyIsBelow(key, nc.key) {
+			return nc.key
 		}
 	}
 	return ""
@@ -240,7 +370,29 @@ func (r *Recorder) keep(e Entry) {
 
 // WriteTo writes the capture: LDIF, sorted, framed so that a file cut short is noticed.
 func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
-	out := &countingWriter{w: bufio.NewWriter(w)}
+	buffer := bufio.NewWriter(w)
+	out := &countingWriter{w: buffer}
+	_, err := r.write(context.Background(), out, nil, nil)
+	if err == nil {
+		err = buffer.Flush()
+	}
+	return out.n, err
+}
+
+// WriteSweeps writes the capture, and behind it every object at and below each of the
+// bases, with its descriptor and the attributes named: read from the recorded Reader and
+// written as they come. It returns the number of those objects. A file that it did not
+// finish is one that OpenCapture, or a query about the sweeps, refuses.
+func (r *Recorder) WriteSweeps(ctx context.Context, w io.Writer, bases, attrs []string) (int, error) {
+	out := bufio.NewWriterSize(w, ldifBuffer)
+	n, err := r.write(ctx, out, r.disjoint(bases), attrs)
+	if err == nil {
+		err = out.Flush()
+	}
+	return n, err
+}
+
+func (r *Recorder) write(ctx context.Context, out io.Writer, bases, attrs []string) (swept int, err error) {
 	keys := make([]string, 0, len(r.entries))
 	for key := range r.entries {
 		keys = append(keys, key)
@@ -254,22 +406,74 @@ func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
 		return keys[i] < keys[j]
 	})
 	if _, err := fmt.Fprintf(out, "# %s\nversion: 1\n\n", captureBegin); err != nil {
-		return out.n, err
+		return 0, err
 	}
 	for _, key := range keys {
-		e := *r.entries[key]
-		e.Attrs = append([]Attribute(nil), e.Attrs...)
-		sort.Slice(e.Attrs, func(i, j int) bool {
-			return strings.ToLower(e.Attrs[i].Name) < strings.ToLower(e.Attrs[j].Name)
-		})
-		if err := WriteLDIF(out, e); err != nil {
-			return out.n, err
+		if err := WriteLDIF(out, sorted(*r.entries[key])); err != nil {
+			return 0, err
 		}
 	}
-	if _, err := fmt.Fprintf(out, "# %s: %d entries\n", captureEnd, len(keys)); err != nil {
-		return out.n, err
+	if len(bases) > 0 {
+		var names []byte
+		for _, base := range bases {
+			names = appendSweep(names, base, append(slices.Clone(attrs), descriptorAttr))
+		}
+		if _, err := fmt.Fprintf(out, "%s# %s: %d entries above\n\n", names, captureSweeps, len(keys)); err != nil {
+			return 0, err
+		}
 	}
-	return out.n, out.w.(*bufio.Writer).Flush()
+	for _, base := range bases {
+		for e, err := range r.from.Read(ctx, Query{Base: base, Scope: Subtree, Attrs: attrs, Descriptor: true}) {
+			if err != nil {
+				return swept, err
+			}
+			if err := WriteLDIF(out, sorted(e)); err != nil {
+				return swept, err
+			}
+			swept++
+		}
+	}
+	_, err = fmt.Fprintf(out, "# %s: %d entries\n", captureEnd, len(keys)+swept)
+	return swept, err
+}
+
+// sorted is e with its attributes sorted by name.
+func sorted(e Entry) Entry {
+	e.Attrs = slices.Clone(e.Attrs)
+	sort.Slice(e.Attrs, func(i, j int) bool {
+		return strings.ToLower(e.Attrs[i].Name) < strings.ToLower(e.Attrs[j].Name)
+	})
+	return e
+}
+
+// disjoint are the bases but for those that another one has below it. A naming context
+// is not in the one above it.
+func (r *Recorder) disjoint(bases []string) []string {
+	var contexts []string // DNKeys, longest first
+	if root := r.entries[""]; root != nil {
+		for _, nc := range root.Texts("namingContexts") {
+			contexts = append(contexts, DNKey(nc))
+		}
+	}
+	slices.SortFunc(contexts, func(a, b string) int { return len(b) - len(a) })
+	in := func(key string) int {
+		return slices.IndexFunc(contexts, func(nc string) bool { return keyIsBelow(key, nc) })
+	}
+	var out []string
+	for i, base := range bases {
+		key := DNKey(base)
+		covered := false
+		for k, other := range bases {
+			above := DNKey(other)
+			if keyIsBelow(key, above) && in(key) == in(above) && (key != above || k < i) {
+				covered = true
+			}
+		}
+		if !covered {
+			out = append(out, base)
+		}
+	}
+	return out
 }
 
 type countingWriter struct {
@@ -286,5 +490,6 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 // Len is the number of objects recorded.
 func (r *Recorder) Len() int { return len(r.entries) }
 
-// All are the entries of the capture, in the order of the file.
+// All are the entries of the capture that are held, in the order of the file: all but the
+// objects of sweeps, and what did not fit.
 func (c *Capture) All() iter.Seq[Entry] { return slices.Values(c.entries) }
