@@ -352,7 +352,8 @@ func (p *textParser) claimValue(t ClaimType) (Token, error) {
 		return Token{Code: TokenOctets, Octets: decodeOctets(digits)}, nil
 	}
 	value, err := p.integer()
-	if err != nil && t == ClaimUint64 {
+	// What begins with 0 is not decimal: 089 is no number, and not 89.
+	if err != nil && t == ClaimUint64 && !p.atByte('0') {
 		value, err = p.unsigned()
 	}
 	if err != nil {

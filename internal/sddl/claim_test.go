@@ -105,6 +105,7 @@ func TestClaimThatIsRefused(t *testing.T) {
 		{"an integer of too many bits", `("a",TI,0,9223372036854775808)`, 10, "at most 64 bits"},
 		{"a negative unsigned integer", `("a",TU,0,-1)`, 10, "cannot be negative"},
 		{"an unsigned integer of too many bits", `("a",TU,0,18446744073709551616)`, 10, "unsigned integer of 64 bits"},
+		{"an unsigned integer that is not octal", `("a",TU,0,089)`, 10, "want an integer"},
 		{"another truth value", `("a",TB,0,2)`, 10, "want 0 or 1"},
 		{"a negative truth value", `("a",TB,0,-1)`, 10, "want 0 or 1"},
 		{"a string without quotation marks", `("a",TS,0,x)`, 10, "want a string"},
