@@ -7,6 +7,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/acl"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/sddl"
+	"github.com/gmsactl/gmsactl/internal/words"
 )
 
 // Token is who is judged.
@@ -14,6 +15,17 @@ func (j *Judge) Token() acl.Token { return j.token }
 
 // View is an entry as SDDL and in words.
 func (j *Judge) View(a sddl.ACE) ACE { return View(a, j.names) }
+
+// Access is what an entry allows or denies, in words.
+func (j *Judge) Access(a sddl.ACE) string { return words.Access(a, j.names) }
+
+// NameOf is the name of a SID, or the SID where nobody has one for it.
+func (j *Judge) NameOf(sid sddl.SID) string {
+	if name := j.names.SID(sid); name != "" {
+		return name
+	}
+	return sid.String()
+}
 
 // ObjectClass is the class of an object that exists, from the values of its objectClass;
 // a fault says why it is not known. Unlike a class of new objects it needs no default

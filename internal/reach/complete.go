@@ -1,0 +1,92 @@
+package reach
+
+import (
+	"slices"
+
+	"github.com/gmsactl/gmsactl/internal/acl"
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/sddl"
+)
+
+// complete puts what was found into the report.
+func (s *sweep) complete(report *audit.Report, reaches []*audit.Reach, excess *audit.Excess) {
+	if s.opts.Reach {
+		sum := &audit.SweepSummary{}
+		for i, found := range reaches {
+			report.Targets[i].Reach = found
+			sum.Objects += found.Objects
+			for _, row := range found.Rows {
+				sum.Checked += row.Objects
+				sum.Effective += row.Effective
+				sum.NotEffective += row.NotEffective
+				sum.Protected += row.Protected
+				sum.Unknown += row.Unknown
+			}
+		}
+		report.ReachSummary = sum
+		report.AdminSDHolder = s.protection()
+		report.Notes = slices.DeleteFunc(slices.Clone(report.Notes), func(note string) bool { return note == audit.NotSwept })
+	}
+	if excess != nil {
+		sum := &audit.ExcessSummary{Unknown: excess.Unknown, Entries: excess.More}
+		for _, e := range excess.Entries {
+			if e.Via == viaWord(acl.WellKnown) {
+				continue
+			}
+			sum.Entries++
+			if len(e.Risks) > 0 {
+				sum.Risks++
+			}
+		}
+		report.Excess, report.ExcessSummary = excess, sum
+	}
+}
+
+// protection is what AdminSDHolder has for the account and its groups. [MS-ADTS] 3.1.1.6.1.
+func (s *sweep) protection() *audit.Protection {
+	p := &audit.Protection{DN: AdminSDHolder(s.snapshot.Domain.DN), Unreadable: s.unprotected}
+	if s.adminSDHolder == nil || s.adminSDHolder.DACL == nil {
+		return p
+	}
+	for _, a := range s.adminSDHolder.DACL.ACEs {
+		if a.IsOpaque() || !a.Type.IsAllow() && !a.Type.IsDeny() {
+			continue
+		}
+		if via := s.token.Via(a.SID); via != acl.Own && via != acl.Group {
+			continue
+		}
+		e := audit.ProtectionACE{ACE: s.judge.View(a), Effective: true, Why: "SDProp writes it on every protected account and group, where it takes effect"}
+		switch {
+		case a.Flags.Has(sddl.InheritOnly):
+			e.Effective, e.Why = false, "it is only for what is below the objects that SDProp writes it on, and has no effect on them"
+		case !s.fitsProtected(&a):
+			e.Effective, e.Why = false, "it is about something that no user, computer or group has"
+		}
+		p.Entries = append(p.Entries, e)
+	}
+	return p
+}
+
+// fitsProtected says whether what an entry is about is something that objects have which
+// SDProp protects; true where nobody can tell.
+func (s *sweep) fitsProtected(a *sddl.ACE) bool {
+	const attribute = sddl.ReadProperty | sddl.WriteProperty
+	if !a.HasObjectType() || a.Mask.MapGeneric()&^attribute != 0 {
+		return true
+	}
+	for _, name := range []string{"user", "computer", "group"} {
+		_, c, fault := s.judge.ObjectClass([]string{name})
+		if fault != "" {
+			return true
+		}
+		for g, set := range c.Attributes {
+			if g == a.ObjectType || set == a.ObjectType {
+				return true
+			}
+		}
+		if c.GUID == a.ObjectType {
+			return true
+		}
+	}
+	return false
+}
