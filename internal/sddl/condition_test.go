@@ -40,6 +40,7 @@ func TestConditionIsPrintedAsWindowsPrintsIt(t *testing.T) {
 		{"escapes", "(@User.a%0020b%00e4%003D == 1)", "(@USER.a%0020b%00e4%003d == 1)"},
 		{"a name that is not ASCII", "(@User.ä😀 == 1)", "(@USER.%00e4%d83d%de00 == 1)"},
 		{"half a character in a name", "(@User.%d83d == 1)", "(@USER.%d83d == 1)"},
+		{"a name that is an operator elsewhere", "(Exists Member_of && !(Not_Exists exists))", "((Exists Member_of) && (!(Not_Exists exists)))"},
 		{"characters that stand for themselves", "(@User.#$'*+-;?@[\\]^_`{}~:/., == 1)", "(@USER.#$'*+-;?@[\\]^_`{}~:/., == 1)"},
 		{"integers as they were written", "(a == {0, 1, +1, -1, 010, +010, -010, 0x10, +0x1F, -0X1f, -0, 00})", "(a == {0, 1, +1, -1, 010, +010, -010, 0x10, +0x1f, -0x1f, -0, 00})"},
 		{"the largest integers", "(a == {9223372036854775807, -9223372036854775808, 0x7fffffffffffffff, -0x8000000000000000, -01000000000000000000000})",

@@ -124,6 +124,13 @@ func (c Condition) appendText(dst []byte, ctx Aliases) ([]byte, error) {
 			}
 			stack = append(stack, todo{-1, t.Code.String()})
 		default:
+			// After Exists stands a name, also one that is an operator elsewhere.
+			named := next.token+1 < len(c) && (c[next.token+1].Code == TokenExists || c[next.token+1].Code == TokenNotExists)
+			if t.Code == TokenLocalAttribute && !named {
+				if name, _ := DecodeWide(t.Text); unaryOperator(name) != 0 {
+					return dst[:before], fmt.Errorf("SDDL cannot name the attribute %q, which is an operator", name)
+				}
+			}
 			var err error
 			if dst, err = t.appendText(dst, ctx); err != nil {
 				return dst[:before], err
@@ -146,7 +153,7 @@ func (t *Token) appendText(dst []byte, ctx Aliases) ([]byte, error) {
 		return append(ctx.appendSID(append(dst, "SID("...), t.SID), ')'), nil
 	case t.Code == TokenLocalAttribute:
 		name, valid := DecodeWide(t.Text)
-		if !valid || !isLocalName(name) || unaryOperator(name) != 0 {
+		if !valid || !isLocalName(name) {
 			return dst, fmt.Errorf("SDDL cannot name the attribute %q", name)
 		}
 		return append(dst, name...), nil
