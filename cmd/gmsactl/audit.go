@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/policy"
+	"github.com/gmsactl/gmsactl/internal/reach"
 	"github.com/gmsactl/gmsactl/internal/report"
 )
 
@@ -74,8 +77,36 @@ func openPolicy(name string) (*policy.Policy, error) {
 	return policy.Parse(name, text)
 }
 
+// sweeping is what audit may look at beyond the targets themselves.
+type sweeping struct {
+	reach, excess, everyone bool
+	examples                int
+}
+
+func (s *sweeping) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&s.reach, "reach", false, "judge every object below the targets, too: where the rules have an effect, and why not elsewhere")
+	flags.BoolVar(&s.excess, "excess", false, "list what the account may do there, and on the heads of naming contexts, beyond the policies")
+	flags.BoolVar(&s.everyone, "everyone", false, "with --excess: list entries for Everyone, Authenticated Users and the like, too")
+	flags.IntVar(&s.examples, "examples", 3, "`number` of objects to name for each finding")
+}
+
+func (s *sweeping) check() error {
+	switch {
+	case s.everyone && !s.excess:
+		return errors.New("--everyone goes with --excess")
+	case s.examples < 0 || s.examples > maxExamples:
+		return fmt.Errorf("--examples %d: want 0 to %d", s.examples, maxExamples)
+	}
+	return nil
+}
+
+// maxExamples keeps the examples of every container and class in memory.
+const maxExamples = 100
+
 func newAudit(a *app) *cobra.Command {
 	var j judging
+	var sweep sweeping
 	cmd := &cobra.Command{
 		Use:   "audit ACCOUNT",
 		Short: "Compare an account's permissions with what policies ask for",
@@ -83,25 +114,41 @@ func newAudit(a *app) *cobra.Command {
 policies, whether entries grant it to the account (grant) and whether the account
 then really has it, on the target and on new objects below it (effect).
 
+With --reach it reads every object at and below the targets, and says on how many
+each rule is effective, and why not on the others: blocked inheritance, AdminSDHolder,
+a deny, and where that stands. With --excess it lists the rights that the account has
+there, and on the heads of the naming contexts, and that no policy asks for.
+
 ACCOUNT is a sAMAccountName with or without $, DOMAIN\name, a UPN, a DN or a SID.
-The exit code is 0 where every rule passes, 3 where one does not or is unknown.`,
+The exit code is 0 where every rule passes, 3 where one does not or is unknown, where
+an object is not reached, or where there is excess.`,
 		Example: `  gmsactl audit 'provAgentgMSA$' --dc dc1.corp.example --user admin
+  gmsactl audit 'provAgentgMSA$' --reach --excess --target OU=Sync,DC=corp,DC=example
   gmsactl audit 'provAgentgMSA$' --from demo -o json | jq .summary`,
 		Args: args("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.audit(cmd.Context(), args[0], &j)
+			return a.audit(cmd.Context(), args[0], &j, &sweep)
 		},
 	}
 	j.register(cmd)
+	sweep.register(cmd)
 	return cmd
 }
 
-func (a *app) audit(ctx context.Context, account string, j *judging) error {
+func (a *app) audit(ctx context.Context, account string, j *judging, sweep *sweeping) error {
 	policies, accept, err := j.load()
 	if err != nil {
 		return err
 	}
-	snapshot, err := a.snapshot(ctx, account, j.targets)
+	if err := sweep.check(); err != nil {
+		return err
+	}
+	r, done, err := a.reader(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	snapshot, err := audit.Load(ctx, r, account, j.targets)
 	if err != nil {
 		return err
 	}
@@ -109,11 +156,50 @@ func (a *app) audit(ctx context.Context, account string, j *judging) error {
 	if err != nil {
 		return err
 	}
+	if sweep.reach || sweep.excess {
+		if err := a.sweep(ctx, r, snapshot, policies, rep, sweep); err != nil {
+			return err
+		}
+	}
 	if err := a.show(rep, func() error { return report.Audit(a.stdout, rep, a.style()) }); err != nil {
 		return err
 	}
 	return findings(rep.Clean())
 }
+
+// sweep adds to a report what the objects below its targets say.
+func (a *app) sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, policies []*policy.Policy, rep *audit.Report, s *sweeping) error {
+	judge, err := audit.NewJudge(snapshot, policies, rep.Accept)
+	if err != nil {
+		return err
+	}
+	opts := reach.Options{Reach: s.reach, Excess: s.excess, Everybody: s.everyone, Examples: s.examples}
+	if isTerminal(a.stderr) {
+		begun := time.Now()
+		shown := begun
+		opts.Progress = func(objects int) {
+			if now := time.Now(); now.Sub(shown) >= progressEvery {
+				shown = now
+				fmt.Fprintf(a.stderr, "\r%d objects, %.0f a second\x1b[K", objects, float64(objects)/now.Sub(begun).Seconds())
+			}
+		}
+		defer func() {
+			if shown != begun {
+				fmt.Fprint(a.stderr, "\r\x1b[K")
+			}
+		}()
+	}
+	if err := reach.Sweep(ctx, r, snapshot, judge, rep, opts); err != nil {
+		return err
+	}
+	if a.connect.from != "" {
+		rep.Notes = append(rep.Notes, "The objects are those that the capture holds; what it does not hold was not judged.")
+	}
+	return nil
+}
+
+// progressEvery is how often progress is shown.
+const progressEvery = 200 * time.Millisecond
 
 // snapshot reads what is to be judged, from the directory or a capture.
 func (a *app) snapshot(ctx context.Context, account string, targets []string) (*audit.Snapshot, error) {

@@ -120,6 +120,13 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 		for _, row := range t.Rows {
 			rowText(p, row, style)
 		}
+		if t.Reach != nil {
+			reachText(p, t.Reach, style)
+		}
+	}
+	protectionText(p, r.AdminSDHolder, style)
+	if r.Excess != nil {
+		excessText(p, r.Excess, style)
 	}
 	notes := r.Notes
 	for _, pol := range r.Policies {
@@ -131,6 +138,7 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 	}
 	s := r.Summary
 	p.printf("\n%d of %d pass, %d fail, %d unknown, %d not applicable\n", s.Pass, s.Rows, s.Fail, s.Unknown, s.NotApplicable)
+	sweepSummary(p, r)
 	return p.err
 }
 
