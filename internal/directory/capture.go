@@ -227,15 +227,23 @@ func (c *Capture) scan(ctx context.Context, q Query, base subtree, from *capture
 		if err != nil {
 			return err
 		}
-		if !base.holds(e.DN) || slices.ContainsFunc(others, func(nc subtree) bool { return nc.holds(e.DN) }) {
+		below, is := base.holds(e.DN)
+		for i := range others {
+			if below {
+				elsewhere, _ := others[i].holds(e.DN)
+				below = !elsewhere
+			}
+		}
+		if !below {
 			continue
 		}
-		is := base.is(e.DN)
 		seen = seen || is
 		if q.Scope == Base && !is || q.Scope == OneLevel && DepthDN(e.DN) != depth || !q.matches(e) {
 			continue
 		}
-		if !yield(q.project(e), nil) || q.Scope == Base {
+		// Nobody else has the entry.
+		e.Attrs = slices.DeleteFunc(e.Attrs, func(a Attribute) bool { return !q.wants(a.Name) })
+		if !yield(e, nil) || q.Scope == Base {
 			return nil
 		}
 	}
@@ -305,15 +313,19 @@ func isBinary(attr string) bool {
 func (q Query) project(e Entry) Entry {
 	out := Entry{DN: e.DN}
 	for _, a := range e.Attrs {
-		wanted := q.Descriptor && strings.EqualFold(a.Name, descriptorAttr)
-		for _, name := range q.Attrs {
-			wanted = wanted || strings.EqualFold(a.Name, name)
-		}
-		if wanted {
+		if q.wants(a.Name) {
 			out.Attrs = append(out.Attrs, a)
 		}
 	}
 	return out
+}
+
+// wants says whether q asked for an attribute.
+func (q *Query) wants(name string) bool {
+	if q.Descriptor && strings.EqualFold(name, descriptorAttr) {
+		return true
+	}
+	return slices.ContainsFunc(q.Attrs, func(asked string) bool { return strings.EqualFold(name, asked) })
 }
 
 const descriptorAttr = "nTSecurityDescriptor"

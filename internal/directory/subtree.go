@@ -2,36 +2,49 @@ package directory
 
 import "strings"
 
-// subtree is a DN, to ask of many others whether they are at or below it: most DNs are
-// spelled in one way, and are compared without a key.
+// subtree is a DN, to ask of many others whether they are at or below it. Working out
+// keys would take most of the time of a sweep, and most DNs end in the one spelling that
+// the server has for it.
 type subtree struct {
 	dn     string
 	key    string // DNKey
 	simple bool
+	depth  int // RDNs
 }
 
 func newSubtree(dn string) subtree {
-	return subtree{dn: dn, key: DNKey(dn), simple: isSimpleDN(dn)}
+	return subtree{dn: dn, key: DNKey(dn), simple: isSimpleDN(dn), depth: DepthDN(dn)}
 }
 
-// holds says whether dn is at or below s.
-func (s *subtree) holds(dn string) bool {
+// holds says whether dn is at or below s, and whether it is s itself.
+func (s *subtree) holds(dn string) (below, same bool) {
 	if s.key == "" {
-		return true
+		return true, strings.TrimSpace(dn) == ""
 	}
-	if s.simple && isSimpleDN(dn) {
-		above := len(dn) - len(s.dn)
-		return above >= 0 && strings.EqualFold(dn[above:], s.dn) && (above == 0 || dn[above-1] == ',')
+	if s.simple {
+		if tail, sure := lastRDNs(dn, s.depth); sure {
+			below = strings.EqualFold(tail, s.dn)
+			return below, below && len(tail) == len(dn)
+		}
 	}
-	return keyIsBelow(DNKey(dn), s.key)
+	key := DNKey(dn)
+	return keyIsBelow(key, s.key), key == s.key
 }
 
-// is says whether dn is another spelling of s.
-func (s *subtree) is(dn string) bool {
-	if s.simple && isSimpleDN(dn) {
-		return strings.EqualFold(dn, s.dn)
+// lastRDNs are the last n RDNs of dn, or all it has. It is sure of them where nothing is
+// escaped in them or right before them.
+func lastRDNs(dn string, n int) (tail string, sure bool) {
+	for end := len(dn); ; n-- {
+		comma := strings.LastIndexByte(dn[:end], ',')
+		switch {
+		case comma < 0:
+			return dn, isSimpleDN(dn)
+		case n == 1:
+			tail = dn[comma+1:]
+			return tail, (comma == 0 || dn[comma-1] != '\\') && isSimpleDN(tail)
+		}
+		end = comma
 	}
-	return DNKey(dn) == s.key
 }
 
 // isSimpleDN says whether the DNKey of dn is its text in lower case, but for what stands
