@@ -13,9 +13,10 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/gss",
+	"cmd/gmsactl": {"internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gss",
 		"internal/krb5", "internal/ldapx", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/words"},
-	"internal/report":      {"internal/audit", "internal/describe", "internal/plan"},
+	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/plan"},
+	"internal/explain":     {"internal/acl", "internal/audit", "internal/directory", "internal/sddl", "internal/words"},
 	"internal/describe":    {"internal/baseschema", "internal/sddl", "internal/words"},
 	"internal/plan":        {"internal/acl", "internal/audit", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
 	"internal/reach":       {"internal/acl", "internal/audit", "internal/directory", "internal/sddl"},
