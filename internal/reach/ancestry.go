@@ -65,7 +65,7 @@ func (s *sweep) readContainer(ctx context.Context, dn string, use func(*director
 		return nil
 	}
 	for e, err := range s.reader.Read(ctx, one(dn)) {
-		if missing := (*directory.NotFoundError)(nil); errors.As(err, &missing) {
+		if unseen(err) {
 			return nil
 		}
 		if err != nil {
@@ -77,6 +77,13 @@ func (s *sweep) readContainer(ctx context.Context, dn string, use func(*director
 		}
 	}
 	return ctx.Err()
+}
+
+// unseen says whether an error is that an object is not there to be seen.
+func unseen(err error) bool {
+	var missing *directory.NotFoundError
+	var unasked *directory.NotRecordedError
+	return errors.As(err, &missing) || errors.As(err, &unasked)
 }
 
 // handedDown are the entries that an object gets when its parent has these, and keeps its

@@ -290,7 +290,7 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 	sort.Slice(row.Classes, func(i, j int) bool { return row.Classes[i].Class < row.Classes[j].Class })
 	for key, g := range groups {
 		sort.Strings(g.examples)
-		c := audit.Cause{Cause: key.cause, At: key.at, Why: key.why, Objects: g.objects, Classes: counts(g.classes), Examples: g.examples}
+		c := audit.Cause{Cause: key.cause, At: key.at, Why: key.why, Objects: g.objects, Classes: counts(g.classes), Examples: append([]string{}, g.examples...)}
 		if key.cause == audit.CauseDeny {
 			view := s.judge.View(key.ace)
 			c.ACE = &view

@@ -2,7 +2,6 @@ package reach
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -453,7 +452,7 @@ func (s *sweep) standingOf(raw []byte) (standing, sddl.SID) {
 func (s *sweep) readAdminSDHolder(ctx context.Context) error {
 	dn := AdminSDHolder(s.snapshot.Domain.DN)
 	t, err := directory.LoadTarget(ctx, s.reader, dn)
-	if missing := (*directory.NotFoundError)(nil); errors.As(err, &missing) {
+	if unseen(err) {
 		s.unprotected = "it is not visible to this identity"
 		return nil
 	}

@@ -1,0 +1,222 @@
+package reach
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
+)
+
+// listed is what the excess says, one line an entry.
+func listed(x *audit.Excess) string {
+	var lines []string
+	for _, e := range x.Entries {
+		var ids []string
+		for _, r := range e.Risks {
+			ids = append(ids, r.ID)
+		}
+		at := e.At
+		if e.Unseen {
+			at = "unseen"
+		}
+		lines = append(lines, fmt.Sprintf("%s %s on %d, stands on %d at %q: %s", e.Via, e.Beyond, e.Objects, e.StandsOn, at, strings.Join(ids, " ")))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestExcess(t *testing.T) {
+	const ou, plain = "organizationalUnit", "O:SYD:"
+	for _, c := range []struct {
+		name  string
+		build func(f *forest)
+		want  string
+	}{
+		{"what the policy asks for is none", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", plain)
+		}, ""},
+		{"nor is a part of it on a group", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(OA;;WP;"+memberGUID+";;AGENT)")
+		}, ""},
+		{"the same above the target is", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:"+grantMember)
+			f.add(target, ou, plain)
+			f.add(mine, "group", plain)
+		}, `own WP on 0, stands on 1 at "` + head + `": `},
+		{"a wider right than asked for", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;RPWP;"+memberGUID+";"+groupGUID+";AGENT)")
+			f.add(mine, "group", plain)
+		}, `own RP on 1, stands on 1 at "` + target + `": `},
+		{"another class than asked for", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;WP;"+memberGUID+";;AGENT)")
+			f.add(mine, "group", plain)
+			f.add("CN=U,"+target, "user", plain)
+		}, `own WP on 1, stands on 1 at "` + target + `": `},
+		{"rights of groups count, of strangers do not", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CI;LC;;;GROUPOFIT)(A;CI;GA;;;STRANGER)")
+			f.add(mine, "group", plain)
+		}, `group LC on 2, stands on 1 at "` + target + `": `},
+		{"rights of everybody are counted apart", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CI;RPWD;;;WD)")
+		}, ""},
+		{"a deny before it takes it away", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(D;;WD;;;GROUPOFIT)(A;;WD;;;AGENT)")
+			f.add("CN=H,"+target, "group", "O:SYD:(A;;WD;;;AGENT)(D;;WD;;;GROUPOFIT)")
+		}, `own WD on 1, stands on 2 at "": write-dacl`},
+		{"an inherited entry is reported where it stands", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add("OU=A,"+target, ou, "O:SYD:(A;CI;WO;;;AGENT)")
+			f.add("OU=B,OU=A,"+target, ou, plain)
+			f.add("CN=G,OU=B,OU=A,"+target, "group", plain)
+			f.add(mine, "group", plain)
+		}, `own WO on 3, stands on 1 at "OU=A,` + target + `": write-owner`},
+		{"the same on two containers is two findings", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add("OU=A,"+target, ou, "O:SYD:(A;CIIO;LC;;;AGENT)")
+			f.add("OU=B,"+target, ou, "O:SYD:(A;CIIO;LC;;;AGENT)")
+			f.add("CN=G,OU=A,"+target, "group", plain)
+			f.add("CN=G,OU=B,"+target, "group", plain)
+			f.add("CN=H,OU=B,"+target, "group", plain)
+		}, `own LC on 2, stands on 1 at "OU=B,` + target + `": ` + "\n" + `own LC on 1, stands on 1 at "OU=A,` + target + `": `},
+		{"from above the target it is reported there", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:(A;CIIO;WD;;;AGENT)")
+			f.add(target, ou, plain)
+			f.add(mine, "group", plain)
+		}, `own WD on 2, stands on 1 at "` + head + `": write-dacl`},
+		{"where it stands is not to be seen", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(A;ID;WD;;;AGENT)")
+		}, `own WD on 1, stands on 0 at "unseen": write-dacl`},
+		{"explicit entries on leaves are one finding", func(f *forest) {
+			f.add(target, ou, plain)
+			for i := range 5 {
+				f.add(fmt.Sprintf("CN=%d,%s", i, target), "user", "O:SYD:(OA;;CR;"+passwordGUID+";;AGENT)")
+			}
+		}, `own CR on 5, stands on 5 at "": reset-password`},
+		{"a condition may hold", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", `O:SYD:(XA;;WD;;;AGENT;(Member_of {SID(BA)}))`)
+		}, `own WD on 1, stands on 1 at "` + mine + `": write-dacl`},
+		{"the owner may modify permissions", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:AGENTD:")
+		}, `own RCWD on 1, stands on 1 at "": write-dacl`},
+		{"unless entries say what the owner may", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:AGENTD:(A;;RC;;;OW)")
+		}, `own RC on 1, stands on 1 at "` + mine + `": `},
+		{"what is for owners counts where it owns", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(A;;WD;;;OW)")
+		}, ""},
+		{"what is only inherited from, by nothing yet", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;CR;"+passwordGUID+";"+userGUID+";AGENT)")
+		}, `own CR on 0, stands on 1 at "` + target + `": reset-password`},
+
+		{"both replication rights", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;AGENT)(OA;;CR;1131f6ad-9c07-11d1-f79f-00c04fc2dcd2;;GROUPOFIT)")
+			f.add(target, ou, plain)
+		}, `own CR on 1, stands on 1 at "` + head + `": replicate-secrets` + "\n" + `group CR on 1, stands on 1 at "` + head + `": replicate-secrets`},
+		{"one replication right alone", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;AGENT)")
+			f.add(target, ou, plain)
+		}, `own CR on 1, stands on 1 at "` + head + `": `},
+		{"all extended rights are both", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:(A;;CR;;;AGENT)")
+			f.add(target, ou, plain)
+		}, `own CR on 1, stands on 1 at "` + head + `": replicate-secrets`},
+		{"members of a protected group", func(f *forest) {
+			f.add(holderDN, "container", "O:SYD:P(A;;WP;;;GROUPOFIT)")
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:P(A;;WP;;;GROUPOFIT)", with("adminCount", "1"))
+		}, `group WP on 1, stands on 1 at "` + mine + `": write-protected-group`},
+		{"full control of an object", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;;GA;;;AGENT)")
+		}, `own CCDCLCSWRPWPDTLOCRSDRCWDWO on 1, stands on 1 at "` + target + `": full-control`},
+		{"full control of a head", func(f *forest) {
+			f.add("CN=Configuration,"+head, "container", "O:SYD:P(A;;GA;;;AGENT)", with("objectClass", "configuration"))
+			f.add(target, ou, plain)
+		}, `own CCDCLCSWRPWPDTLOCRSDRCWDWO on 1, stands on 1 at "CN=Configuration,` + head + `": replicate-secrets control-protected-object full-control`},
+		{"objects of every class", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;;CC;;;AGENT)")
+		}, `own CC on 1, stands on 1 at "` + target + `": create-any-class`},
+		{"objects of one class", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;;CC;"+userGUID+";;AGENT)")
+		}, `own CC on 1, stands on 1 at "` + target + `": `},
+		{"who may read the password of a gMSA", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "gmsa", "O:SYD:(OA;;WP;888eedd6-ce04-df40-b462-b8a50e41ba38;;AGENT)")
+		}, `own WP on 1, stands on 1 at "` + mine + `": write-gmsa-membership`},
+		{"the keys of a user", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "user", "O:SYD:(OA;;WP;5b47d60f-6090-40b2-9f37-2a4de88f3063;;AGENT)")
+		}, `own WP on 1, stands on 1 at "` + mine + `": write-key-credential`},
+		{"all properties of a contact, which has no keys", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "contact", "O:SYD:(A;;WP;;;AGENT)")
+		}, `own WP on 1, stands on 1 at "` + mine + `": `},
+		{"a password of a group is none", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(OA;;CR;"+passwordGUID+";;AGENT)")
+		}, `own CR on 1, stands on 1 at "` + mine + `": `},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, shuffle := range []bool{false, true} {
+				f := newForest(t)
+				f.shuffle = shuffle
+				c.build(f)
+				r := sweepOf(t, f, rules(t, writeMember), Options{Excess: true, Examples: 2})
+				if got := listed(r.Excess); got != c.want {
+					t.Errorf("shuffled %v: got\n%s\nwant\n%s", shuffle, got, c.want)
+				}
+				if clean := r.ExcessSummary.Entries == 0; clean != (c.want == "") || r.Excess.Unknown != 0 {
+					t.Errorf("%+v, %d unknown", r.ExcessSummary, r.Excess.Unknown)
+				}
+				for _, e := range r.Excess.Entries {
+					if e.Owner == (e.SDDL != "") || e.Words == "" {
+						t.Errorf("%+v", e)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestEverybodyIsListedWhenAskedFor(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:(A;CI;RPWD;;;WD)(A;CI;LC;;;AU)")
+	f.add(mine, "group", "O:SYD:")
+	for _, all := range []bool{false, true} {
+		r := sweepOf(t, f, rules(t, writeMember), Options{Excess: true, Everybody: all})
+		want := ""
+		if all {
+			want = `well-known RPWD on 2, stands on 1 at "` + target + `": write-dacl` + "\n" + `well-known LC on 2, stands on 1 at "` + target + `": `
+		}
+		if got := listed(r.Excess); !strings.HasPrefix(got, want) || (got == "") == all {
+			t.Errorf("all %v: got\n%s\nwant\n%s", all, got, want)
+		}
+		if e := r.Excess.Everybody; e == nil || e.Risks != 1 || r.ExcessSummary.Entries != 0 {
+			t.Errorf("all %v: %+v %+v", all, e, r.ExcessSummary)
+		}
+	}
+}
+
+func TestWhatCannotBeSeenIsUnknownExcess(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:")
+	f.add(mine, "group", "O:SYD:", with("nTSecurityDescriptor", ""))
+	f.unseen[directory.DNKey("CN=Configuration,"+head)] = true
+	r := sweepOf(t, f, rules(t, writeMember), Options{Excess: true})
+	if r.Excess.Unknown != 2 || r.Clean() {
+		t.Errorf("%d unknown, clean %v", r.Excess.Unknown, r.Clean())
+	}
+	hidden := slices.DeleteFunc(slices.Clone(r.Excess.Heads), func(h audit.Head) bool { return h.Unreadable == "" })
+	if len(hidden) != 1 || !strings.HasPrefix(hidden[0].DN, "CN=Configuration") {
+		t.Errorf("%+v", hidden)
+	}
+}

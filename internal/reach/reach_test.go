@@ -1,0 +1,391 @@
+package reach
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
+)
+
+const (
+	grantMember = "(OA;CIIO;WP;" + memberGUID + ";" + groupGUID + ";AGENT)"
+	mine        = "CN=G," + target // the group that the causes are about
+)
+
+// told is what a row says, one line a cause.
+func told(row audit.ReachRow) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d: %d effective, %d not, %d protected, %d unknown", row.Objects, row.Effective, row.NotEffective, row.Protected, row.Unknown)
+	for _, c := range row.Causes {
+		fmt.Fprintf(&b, "\n%s at %q on %d", c.Cause, c.At, c.Objects)
+	}
+	return b.String()
+}
+
+func TestCauses(t *testing.T) {
+	const ou, plain = "organizationalUnit", "O:SYD:(A;;RP;;;SY)"
+	for _, c := range []struct {
+		name  string
+		build func(f *forest)
+		want  string
+	}{
+		{"inherited from the target, it is effective", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", plain)
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"through an organizational unit, it is effective", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, plain)
+			f.add("CN=G,OU=A,"+target, "group", plain)
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"a unit blocks inheritance", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("OU=B,OU=A,"+target, ou, plain)
+			f.add("CN=G,OU=B,OU=A,"+target, "group", plain)
+			f.add("CN=H,OU=A,"+target, "group", plain)
+			f.add(mine, "group", plain)
+		}, "3: 1 effective, 2 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "OU=A,` + target + `" on 2`},
+		{"the nearest unit that blocks counts", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("OU=B,OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=G,OU=B,OU=A,"+target, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "OU=B,OU=A,` + target + `" on 1`},
+		{"a unit that blocks and has the entry itself blocks nothing", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:P"+grantMember)
+			f.add("CN=G,OU=A,"+target, "group", plain)
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"a target that blocks inheritance hands down its own", func(f *forest) {
+			f.add(target, ou, "O:SYD:P"+grantMember)
+			f.add(mine, "group", plain)
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"a target that blocks inheritance and grants nothing is not what blocks", func(f *forest) {
+			f.add(target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add(mine, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `no-entry at "" on 1`},
+		{"groups block inheritance themselves", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=H,"+target, "group", "O:SYD:P(A;;RP;;;BA)")
+		}, "2: 0 effective, 2 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "" on 2`},
+		{"AdminSDHolder protects a group", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:BAD:P(A;;RP;;;AU)(A;;GA;;;SY)", with("adminCount", "1"))
+		}, "1: 0 effective, 0 not, 1 protected, 0 unknown\n" + `adminsdholder at "` + holderDN + `" on 1`},
+		{"a group that was protected once, and blocks inheritance still", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:BAD:P(A;;RP;;;AU)(A;;GA;;;SY)(A;;RC;;;BA)", with("adminCount", "1"))
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "" on 1`},
+		{"the entries of AdminSDHolder without protection are no protection", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:BAD:(A;;RP;;;AU)(A;;GA;;;SY)", with("adminCount", "1"))
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"AdminSDHolder has an entry that is effective", func(f *forest) {
+			f.add(holderDN, "container", "O:SYD:P(OA;;WP;"+memberGUID+";;AGENT)")
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:P(OA;;WP;"+memberGUID+";;AGENT)")
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"an explicit deny for its group", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:(OD;;WP;"+memberGUID+";;GROUPOFIT)")
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `deny at "" on 1`},
+		{"a deny for a stranger is nothing", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:(OD;;WP;"+memberGUID+";;STRANGER)")
+		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"a deny that is inherited from a unit", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:(OD;CIIO;WP;"+memberGUID+";;GROUPOFIT)")
+			f.add("OU=B,OU=A,"+target, ou, plain)
+			f.add("CN=G,OU=B,OU=A,"+target, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `deny at "OU=A,` + target + `" on 1`},
+		{"a deny that is inherited from above the target", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:(OD;CIIO;WP;"+memberGUID+";"+groupGUID+";GROUPOFIT)")
+			f.add(target, ou, "O:SYD:")
+			f.add("OU=A,"+target, ou, "O:SYD:"+grantMember)
+			// The deny comes later than what the unit hands down, and earlier than what the head would.
+			f.add("CN=G,OU=A,"+target, "group", plain)
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("CN=H,"+target, "group", "O:SYD:")
+		}, "2: 2 effective, 0 not, 0 protected, 0 unknown"},
+		{"an inherited deny before the allow, from the head of the domain", func(f *forest) {
+			f.add(head, "domainDNS", "O:SYD:(OD;CIIO;WP;"+memberGUID+";"+groupGUID+";GROUPOFIT)"+grantMember)
+			f.add(target, ou, "O:SYD:")
+			f.add(mine, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `deny at "` + head + `" on 1`},
+		{"the group has not inherited it yet", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:AR(A;;RP;;;SY)")
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `not-propagated at "` + target + `" on 1`},
+		{"nor has the unit between", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:AR(A;;RP;;;SY)")
+			f.add("CN=G,OU=A,"+target, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `not-propagated at "` + target + `" on 1`},
+		{"a unit that blocks has it, and the group has not inherited it yet", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:P"+grantMember)
+			f.add("CN=G,OU=A,"+target, "group", "O:SYD:AR(A;;RP;;;SY)")
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `not-propagated at "OU=A,` + target + `" on 1`},
+		{"what is for another class is not late", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;WP;"+memberGUID+";"+userGUID+";AGENT)")
+			f.add(mine, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `no-entry at "" on 1`},
+		{"what is for the children only does not reach a grandchild", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIONP;WP;"+memberGUID+";"+groupGUID+";AGENT)")
+			f.add(mine, "group", plain)
+			f.add("OU=A,"+target, ou, plain)
+			f.add("CN=G,OU=A,"+target, "group", plain)
+		}, "2: 1 effective, 1 not, 0 protected, 0 unknown\n" + `no-entry at "" on 1`},
+		{"only a condition grants it", func(f *forest) {
+			f.add(target, ou, "O:SYD:")
+			f.add(mine, "group", `O:SYD:(XA;;WP;;;AGENT;(Member_of {SID(BA)}))`)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `conditional at "" on 1`},
+		{"the descriptor is not shown", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", plain, with("nTSecurityDescriptor", ""))
+		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `unreadable at "" on 1`},
+		{"the descriptor is damaged", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", plain, with("nTSecurityDescriptor", "\x01\x00"))
+		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `unreadable at "" on 1`},
+		{"the class is not shown", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", plain, with("objectClass", ""))
+		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `class-unknown at "" on 1`},
+		{"the class is none of the schema", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", plain, with("objectClass", "gizmo"))
+		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `class-unknown at "" on 1`},
+		{"an entry that nobody understands", func(f *forest) {
+			f.add(target, ou, "O:SYD:")
+			f.add(mine, "group", plain, func(e *directory.Entry) {
+				raw := slices.Clone(e.Value("nTSecurityDescriptor"))
+				// The type of the one entry, behind header and ACL header.
+				i := bytes.Index(raw, []byte{0x00, 0x00, 0x14, 0x00, 0x10, 0x00, 0x00, 0x00})
+				raw[i] = 0x7f
+				with("nTSecurityDescriptor", string(raw))(e)
+			})
+		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `undecided at "" on 1`},
+		{"a unit above is not readable", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)", with("nTSecurityDescriptor", ""))
+			f.add("CN=G,OU=A,"+target, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `no-entry at "OU=A,` + target + `" on 1`},
+		{"objects of other classes are none of its business", func(f *forest) {
+			f.add(target, ou, "O:SYD:P")
+			f.add("CN=U,"+target, "user", plain)
+			f.add("CN=C,"+target, "contact", plain)
+		}, `0: 0 effective, 0 not, 0 protected, 0 unknown`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, shuffle := range []bool{false, true} {
+				f := newForest(t)
+				f.shuffle = shuffle
+				c.build(f)
+				r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Examples: 2})
+				row := r.Targets[0].Reach.Rows[0]
+				if got := told(row); got != c.want {
+					t.Errorf("shuffled %v: got\n%s\nwant\n%s", shuffle, got, c.want)
+				}
+				total := 0
+				for _, cause := range row.Causes {
+					total += cause.Objects
+					if len(cause.Examples) != min(cause.Objects, 2) {
+						t.Errorf("%s has the examples %q of %d", cause.Cause, cause.Examples, cause.Objects)
+					}
+				}
+				if total != row.Objects-row.Effective {
+					t.Errorf("%d objects have a cause, %d need one", total, row.Objects-row.Effective)
+				}
+				if sum := r.ReachSummary; (sum.NotEffective+sum.Protected+sum.Unknown > 0) && r.Clean() {
+					t.Error("the report is clean")
+				}
+			}
+		})
+	}
+}
+
+func TestDenyIsShownWhereItStands(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:(OD;CIIO;WP;"+memberGUID+";"+groupGUID+";GROUPOFIT)"+grantMember)
+	f.add(mine, "group", "O:SYD:")
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true})
+	cause := r.Targets[0].Reach.Rows[0].Causes[0]
+	if cause.ACE == nil || !strings.HasPrefix(cause.ACE.SDDL, "(OD;CIIO;WP;") || !strings.Contains(cause.ACE.Words, "Deny") {
+		t.Errorf("%+v", cause)
+	}
+}
+
+func TestDerivedClassesAreNotCounted(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:(OA;CIIO;RP;;"+userGUID+";AGENT)")
+	f.add("CN=U,"+target, "user", "O:SYD:")
+	f.add("CN=C,"+target, "computer", "O:SYD:")
+	f.add("CN=I,"+target, "inetOrgPerson", "O:SYD:(A;;RP;;;AGENT)")
+	r := sweepOf(t, f, rules(t, readUser), Options{Reach: true})
+	row := r.Targets[0].Reach.Rows[0]
+	want := []audit.ClassReach{
+		{Class: "computer", Objects: 1, Derived: true},
+		{Class: "inetOrgPerson", Objects: 1, Effective: 1, Derived: true},
+		{Class: "user", Objects: 1, Effective: 1},
+	}
+	if !slices.Equal(row.Classes, want) || row.Objects != 1 || len(row.Causes) != 0 {
+		t.Errorf("%+v", row)
+	}
+}
+
+func TestRelevanceFollowsTheScope(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		want string
+	}{
+		{"rights: [read-all-properties], scope: this-object", "1 of 1"},
+		{"rights: [read-all-properties], scope: this-object-and-descendants", "5 of 5"},
+		{"rights: [read-all-properties], scope: descendants", "4 of 4"},
+		{"rights: [read-all-properties], scope: children", "2 of 2"},
+		{"rights: [read-all-properties], scope: children, class: user", "1 of 1"},
+		{"rights: [create-child], object: user, scope: this-object-and-descendants", "2 of 2"},
+		{"rights: [write-property], object: member, scope: descendants", "1 of 1"},
+		{"rights: [read-property], object: User-Account-Restrictions, scope: descendants", "2 of 2"},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			f := newForest(t)
+			f.add(target, "organizationalUnit", "O:SYD:(A;CI;GA;;;AGENT)")
+			f.add("OU=A,"+target, "organizationalUnit", "O:SYD:")
+			f.add("CN=U,"+target, "user", "O:SYD:")
+			f.add("CN=V,OU=A,"+target, "user", "O:SYD:")
+			f.add("CN=G,OU=A,"+target, "group", "O:SYD:")
+			r := sweepOf(t, f, rules(t, "  - {id: x, "+c.rule+", source: test}\n"), Options{Reach: true})
+			row := r.Targets[0].Reach.Rows[0]
+			if got := fmt.Sprintf("%d of %d", row.Effective, row.Objects); got != c.want {
+				t.Errorf("got %s, want %s: %+v", got, c.want, row.Classes)
+			}
+		})
+	}
+}
+
+func TestStaleAdminCountIsANote(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:"+grantMember)
+	f.add(mine, "group", "O:SYD:", with("adminCount", "1"))
+	f.add("CN=P,"+target, "user", "O:SYD:P(A;;GA;;;SY)(A;;RP;;;AU)", with("adminCount", "1"))
+	f.add("CN=Z,"+target, "user", "O:SYD:", with("adminCount", "0"))
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Examples: 3})
+	notes := r.Targets[0].Reach.Notes
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], "1 objects have adminCount=1 and are not protected") || !strings.HasSuffix(notes[0], mine) {
+		t.Errorf("%q", notes)
+	}
+	if !r.Clean() {
+		t.Errorf("a note is a finding: %+v %+v", r.Summary, r.ReachSummary)
+	}
+}
+
+func TestUnseenAdminSDHolderIsSaid(t *testing.T) {
+	f := newForest(t)
+	f.unseen[directory.DNKey(holderDN)] = true
+	f.add(target, "organizationalUnit", "O:SYD:"+grantMember)
+	f.add(mine, "group", "O:SYD:P(A;;GA;;;SY)(A;;RP;;;AU)", with("adminCount", "1"))
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true})
+	reach := r.Targets[0].Reach
+	if len(reach.Notes) != 1 || !strings.Contains(reach.Notes[0], "cannot be told") || r.AdminSDHolder.Unreadable == "" {
+		t.Errorf("%q %+v", reach.Notes, r.AdminSDHolder)
+	}
+	if got := reach.Rows[0].Causes[0].Cause; got != audit.CauseBlocked {
+		t.Error(got)
+	}
+}
+
+func TestEntriesOnAdminSDHolderAreWarnedOf(t *testing.T) {
+	f := newForest(t)
+	f.add(holderDN, "container", "O:SYD:P(A;;GA;;;SY)(OA;;WP;"+memberGUID+";;AGENT)"+grantMember+"(OA;;RP;5b47d60f-6090-40b2-9f37-2a4de88f3063;;GROUPOFIT)(A;;RP;;;AU)(OA;;RP;f0f8ff9a-1191-11d0-a060-00aa006c33ed;;AGENT)")
+	f.add(target, "organizationalUnit", "O:SYD:"+grantMember)
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true})
+	var got []string
+	for _, e := range r.AdminSDHolder.Entries {
+		got = append(got, fmt.Sprintf("%v %s", e.Effective, e.SDDL[:12]))
+	}
+	want := []string{"true (OA;;WP;bf96", "false (OA;CIIO;WP;", "true (OA;;RP;5b47", "false (OA;;RP;f0f8"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNestedTargetsAreEachJudged(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:"+grantMember)
+	f.add("OU=A,"+target, "organizationalUnit", "O:SYD:")
+	f.add("CN=G,OU=A,"+target, "group", "O:SYD:")
+	f.add(mine, "group", "O:SYD:")
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Excess: true}, target, "OU=A,"+target)
+	if a, b := r.Targets[0].Reach.Rows[0].Objects, r.Targets[1].Reach.Rows[0].Objects; a != 2 || b != 1 {
+		t.Errorf("%d and %d", a, b)
+	}
+	if got := r.Excess.Objects; got != 4+5 {
+		t.Errorf("excess looked at %d objects", got)
+	}
+}
+
+// A part of a sweep is no sweep.
+func TestInterruptedSweepLeavesTheReport(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:"+grantMember)
+	for i := range 3 * progressEvery {
+		f.add(fmt.Sprintf("CN=%d,%s", i, target), "group", "O:SYD:")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	r, err := trySweep(ctx, f, rules(t, writeMember), Options{Reach: true, Excess: true, Progress: func(int) { calls++; cancel() }})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	if r.Targets[0].Reach != nil || r.ReachSummary != nil || r.Excess != nil || calls == 0 {
+		t.Errorf("%d calls, %+v", calls, r)
+	}
+}
+
+func TestJSONHasNoNulls(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:P")
+	f.add(mine, "group", "O:SYD:")
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Excess: true})
+	text, err := json.Marshal([]any{r.Targets[0].Reach, r.Excess, r.AdminSDHolder})
+	if err != nil || bytes.Contains(text, []byte("null")) {
+		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// The order in which a directory answers changes nothing.
+func TestOrderDoesNotMatter(t *testing.T) {
+	var reports []string
+	for _, shuffle := range []bool{false, true} {
+		f := newForest(t)
+		f.shuffle = shuffle
+		f.add(target, "organizationalUnit", "O:SYD:"+grantMember+"(A;CI;WD;;;AGENT)")
+		for i := range 5 {
+			ou := fmt.Sprintf("OU=%d,%s", i, target)
+			f.add(ou, "organizationalUnit", []string{"O:SYD:", "O:SYD:P(A;CI;WD;;;GROUPOFIT)"}[i%2])
+			for j := range 4 {
+				f.add(fmt.Sprintf("CN=G%d,%s", j, ou), "group", "O:SYD:")
+			}
+		}
+		r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Excess: true, Examples: 50})
+		text, err := json.MarshalIndent(r, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, string(text))
+	}
+	if reports[0] != reports[1] {
+		t.Errorf("in order:\n%s\nshuffled:\n%s", reports[0], reports[1])
+	}
+}
