@@ -6,6 +6,16 @@ type Reach struct {
 	Classes []ClassCount `json:"classes"`
 	Rows    []ReachRow   `json:"rows"`
 	Notes   []string     `json:"notes,omitempty"`
+
+	// StaleAdminCount are objects with adminCount=1 that AdminSDHolder does not protect: the
+	// mark stays when protection ends. [MS-ADTS] 3.1.1.6.1.
+	StaleAdminCount *Marked `json:"staleAdminCount,omitempty"`
+}
+
+// Marked is a number of objects, with the DNs of some.
+type Marked struct {
+	Objects  int      `json:"objects"`
+	Examples []string `json:"examples"`
 }
 
 // ReachRow is one rule on the objects that it is about.

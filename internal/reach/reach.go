@@ -187,11 +187,8 @@ func (s *sweep) reach(ctx context.Context, p *pass) (*audit.Reach, error) {
 		out.Rows = append(out.Rows, found)
 	}
 	if p.stale > 0 {
-		note := fmt.Sprintf("%d objects have adminCount=1 and are not protected by AdminSDHolder: the mark is stale, or their DACL was changed.", p.stale)
-		if len(p.staleDNs) > 0 {
-			note += " For example " + strings.Join(p.staleDNs, "; ")
-		}
-		out.Notes = append(out.Notes, note)
+		sort.Strings(p.staleDNs)
+		out.StaleAdminCount = &audit.Marked{Objects: p.stale, Examples: append([]string{}, p.staleDNs...)}
 	}
 	if s.unprotected != "" {
 		out.Notes = append(out.Notes, "Objects that AdminSDHolder protects cannot be told from others that block inheritance: "+s.unprotected+".")

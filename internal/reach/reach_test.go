@@ -281,9 +281,9 @@ func TestStaleAdminCountIsANote(t *testing.T) {
 	f.add("CN=P,"+target, "user", "O:SYD:P(A;;GA;;;SY)(A;;RP;;;AU)", with("adminCount", "1"))
 	f.add("CN=Z,"+target, "user", "O:SYD:", with("adminCount", "0"))
 	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Examples: 3})
-	notes := r.Targets[0].Reach.Notes
-	if len(notes) != 1 || !strings.HasPrefix(notes[0], "1 objects have adminCount=1 and are not protected") || !strings.HasSuffix(notes[0], mine) {
-		t.Errorf("%q", notes)
+	stale := r.Targets[0].Reach.StaleAdminCount
+	if stale == nil || stale.Objects != 1 || !slices.Equal(stale.Examples, []string{mine}) {
+		t.Errorf("%+v", stale)
 	}
 	if !r.Clean() {
 		t.Errorf("a note is a finding: %+v %+v", r.Summary, r.ReachSummary)

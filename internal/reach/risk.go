@@ -95,7 +95,8 @@ func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor) ri
 	if bits&(sddl.WriteDACL|sddl.WriteOwner) != 0 && (protected || head) {
 		r |= riskProtectedDACL
 	}
-	if bits == sddl.FullControl && !a.HasObjectType() {
+	// Full control, of which the policies may ask for a part, is one word for all that follows.
+	if bits&sddl.WriteDACL != 0 && a.Mask.MapGeneric()&sddl.FullControl == sddl.FullControl && !a.HasObjectType() {
 		return r&^riskPassword | riskFullControl
 	}
 	if bits&sddl.WriteDACL != 0 {

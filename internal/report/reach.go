@@ -50,8 +50,12 @@ func reachText(p *printer, r *audit.Reach, style Style) {
 			causeText(p, c)
 		}
 	}
-	if len(r.Notes) > 0 {
+	if len(r.Notes) > 0 || r.StaleAdminCount != nil {
 		p.printf("\n")
+	}
+	if m := r.StaleAdminCount; m != nil {
+		p.wrapped("Note: ", "      ", fmt.Sprintf("adminCount=1 on %d objects that AdminSDHolder does not protect: the mark stays when protection ends, or their DACL was changed since.", m.Objects))
+		exampleText(p, "      ", m.Examples, m.Objects)
 	}
 	for _, note := range r.Notes {
 		p.wrapped("Note: ", "      ", note)
@@ -62,7 +66,7 @@ func causeText(p *printer, c audit.Cause) {
 	const indent, rest = "         ", "           "
 	first := fmt.Sprintf("%s- %s ", indent, c.Cause)
 	if c.At != "" {
-		p.wrapped(first, rest, "at "+c.At)
+		p.printf("%sat %s\n", first, c.At)
 		first = rest
 	}
 	p.wrapped(first, rest, "on "+countText(c.Classes, 8)+": "+c.Why)
