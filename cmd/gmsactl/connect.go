@@ -1,12 +1,10 @@
 package main
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"iter"
 	"strings"
 	"time"
 
@@ -80,8 +78,7 @@ func (a *app) reader(ctx context.Context) (directory.Reader, func(), error) {
 		if a.connect.dc != "" {
 			return nil, nil, errors.New("--from and --dc contradict each other: one is a capture, the other a domain controller")
 		}
-		c, err := openCapture(a.connect.from)
-		return c, func() {}, err
+		return openCapture(ctx, a.connect.from)
 	}
 	s, err := a.session(ctx)
 	if err != nil {
@@ -90,31 +87,47 @@ func (a *app) reader(ctx context.Context) (directory.Reader, func(), error) {
 	return s, func() { _ = s.Close() }, nil
 }
 
-// openCapture reads a capture file, compressed or not; demo is the one inside the binary.
-func openCapture(path string) (*directory.Capture, error) {
+// openCapture opens a capture file, compressed or not, and says how to be done with it;
+// demo is the one inside the binary.
+func openCapture(ctx context.Context, path string) (directory.Reader, func(), error) {
 	if path == "demo" {
 		c, err := demo.Capture()
 		if err != nil {
-			return nil, fmt.Errorf("read the demo capture: %w", err)
+			return nil, nil, fmt.Errorf("read the demo capture: %w", err)
 		}
-		return c, nil
+		return c, func() {}, nil
 	}
-	f, err := os.Open(path)
+	f, err := openCaptureFile(ctx, path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("read capture %s: %w", path, err)
+	c, err := directory.OpenCapture(f.open)
+	if err != nil {
+		f.close()
+		return nil, nil, &captureError{path, err}
+	}
+	return &captureReader{c, path}, f.close, nil
+}
+
+// captureReader is a capture whose errors name its file: what it left there may turn out
+// damaged only when it is read.
+type captureReader struct {
+	*directory.Capture
+	path string
+}
+
+func (c *captureReader) Read(ctx context.Context, q directory.Query) iter.Seq2[directory.Entry, error] {
+	return func(yield func(directory.Entry, error) bool) {
+		for e, err := range c.Capture.Read(ctx, q) {
+			missing, unrecorded := (*directory.NotFoundError)(nil), (*directory.NotRecordedError)(nil)
+			if err != nil && ctx.Err() == nil && !errors.As(err, &missing) && !errors.As(err, &unrecorded) {
+				err = &captureError{c.path, err}
+			}
+			if !yield(e, err) {
+				return
+			}
 		}
 	}
-	c, err := directory.ReadCapture(r)
-	if err != nil {
-		return nil, &captureError{path, err}
-	}
-	return c, nil
 }
 
 // captureError is a capture that cannot be used.

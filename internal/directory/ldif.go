@@ -353,7 +353,7 @@ type sharedValue struct {
 
 // maxShared bounds what is held, in bytes of lines and values, so that memory does not
 // grow with a file in which every object has a descriptor of its own.
-const maxShared = 32 << 20
+const maxShared = 40 << 20
 
 // isShared says whether objects have the values of the attribute in common.
 func isShared(name string) bool {
