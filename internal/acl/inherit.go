@@ -199,9 +199,8 @@ func ownEntries(into, from []sddl.ACE, protected bool, owner, group sddl.SID) []
 			}
 			a.Flags &^= sddl.Inherited
 		}
-		passedOn := a.Flags&inheritable != 0
 		if a.Flags.Has(sddl.InheritOnly) {
-			if passedOn {
+			if a.Flags&inheritable != 0 {
 				into = append(into, a)
 			}
 			continue
@@ -210,9 +209,9 @@ func ownEntries(into, from []sddl.ACE, protected bool, owner, group sddl.SID) []
 		switch {
 		case !changed:
 			into = append(into, a)
-		case !passedOn:
-			effective.Flags = a.Flags
-			into = append(into, effective)
+		case !a.Flags.Has(sddl.ContainerInherit): // in place: only SID and rights become others
+			a.SID, a.Mask = effective.SID, effective.Mask
+			into = append(into, a)
 		default:
 			effective.Flags = a.Flags & auditFlags
 			into = append(into, effective, flagged(&a, a.Flags|sddl.InheritOnly))

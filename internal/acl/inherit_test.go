@@ -103,6 +103,7 @@ func TestNewObject(t *testing.T) {
 		{"inherit only entries that nothing inherits are dropped", "D:", "D:(A;IO;RP;;;<me>)", "D:"},
 		{"generic rights are mapped in place", "D:", "D:(A;;GA;;;<me>)", "D:(A;;0xf01ff;;;<me>)"},
 		{"CREATOR OWNER becomes the owner", "D:", "D:(A;;RP;;;CO)", "D:(A;;RP;;;<other>)"},
+		{"in place an entry keeps its class, and flags for leaves", "D:", "D:(OA;OI;GA;;<computer>;CO)", "D:(OA;OI;0xf01ff;;<computer>;<other>)"},
 		{"with container inherit it is split", "D:", "D:(A;CI;GA;;;CO)", "D:(A;;0xf01ff;;;<other>)(A;CIIO;GA;;;CO)"},
 		{"what is inherit only is kept as it is", "D:", "D:(A;CIIO;GA;;;CO)", "D:(A;CIIO;GA;;;CO)"},
 		{"a class without default only inherits", parent, "-", "D:(A;CIID;RP;;;<me>)"},
