@@ -35,6 +35,7 @@ func Sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, j 
 	s := &sweep{
 		reader: r, snapshot: snapshot, judge: j, opts: opts, token: j.Token(),
 		descriptors: map[string]*descriptor{},
+		shapes:      map[string]*descriptor{},
 		classes:     map[string]*class{},
 		containers:  map[string]*container{},
 		parents:     map[string]*parent{},
@@ -88,6 +89,7 @@ type sweep struct {
 	opts     Options
 
 	descriptors map[string]*descriptor // by their bytes; by what is wrong where there are none
+	shapes      map[string]*descriptor // by what of them is something to the account
 	classes     map[string]*class      // by all values of objectClass
 	containers  map[string]*container  // by DNKey
 	parents     map[string]*parent     // by DN as the directory spells it
@@ -98,7 +100,7 @@ type sweep struct {
 	objects       int
 }
 
-// descriptor is one distinct descriptor.
+// descriptor is one distinct descriptor, as far as it is something to the account.
 type descriptor struct {
 	*sddl.Descriptor        // nil: see fault
 	fault            string // why it cannot be judged
@@ -417,9 +419,60 @@ func (s *sweep) descriptorOf(values [][]byte) *descriptor {
 	} else {
 		d.protected = d.Control.Has(sddl.DACLProtected)
 		d.adminSDHolder = d.protected && s.adminSDHolder != nil && sameEntries(d.DACL, s.adminSDHolder.DACL)
+		d = s.reduced(d)
 	}
 	s.descriptors[string(values[0])] = d
 	return d
+}
+
+// nobody owns what somebody owns who is nothing to the account.
+var nobody = mustSID("S-1-0-0")
+
+// reduced is the descriptor without what is nothing to the account: entries and owners that
+// it has no part in. Many descriptors come to the same then, and are judged once.
+func (s *sweep) reduced(d *descriptor) *descriptor {
+	if !s.token.Complete {
+		return d
+	}
+	ours := func(sid sddl.SID) bool { return s.token.Via(sid) != acl.NotHeld || isStandIn(sid) }
+	short := *d.Descriptor
+	if short.DACL != nil {
+		kept := make([]sddl.ACE, 0, 8)
+		for _, a := range short.DACL.ACEs {
+			if a.IsOpaque() || ours(a.SID) {
+				kept = append(kept, a)
+			}
+		}
+		short = *short.WithDACL(&sddl.ACL{Revision: 4, ACEs: kept})
+	}
+	if !ours(short.Owner) {
+		short.Owner = nobody
+	}
+	if !ours(short.Group) {
+		short.Group = nobody
+	}
+	// Only what an entry grants and where counts from here on.
+	text := []byte{flag(d.protected) | flag(d.adminSDHolder)<<1 | flag(short.DACL != nil)<<2}
+	text = append(append(text, short.Owner.Bytes()...), short.Group.Bytes()...)
+	if short.DACL != nil {
+		for _, a := range short.DACL.ACEs {
+			text = a.Append(text)
+		}
+	}
+	key := string(text)
+	if known := s.shapes[key]; known != nil {
+		return known
+	}
+	d = &descriptor{Descriptor: &short, protected: d.protected, adminSDHolder: d.adminSDHolder}
+	s.shapes[key] = d
+	return d
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // fault is the descriptor of objects that have none to judge.
