@@ -117,6 +117,9 @@ func (a *account) path(to sddl.SID) []sddl.SID {
 		}
 	}
 	from := map[sddl.SID]sddl.SID{}
+	if slices.Contains(queue, to) {
+		return nil // it is there by itself
+	}
 	for _, start := range queue {
 		from[start] = sddl.SID{}
 	}

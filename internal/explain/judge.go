@@ -276,7 +276,7 @@ func (q *request) access() string {
 	case verbExtended:
 		return "Extended right " + q.right.Name
 	case verbCreate:
-		return fmt.Sprintf("Create a %s here", name)
+		return fmt.Sprintf("Create %s objects here", name)
 	case verbDeleteChild:
 		return fmt.Sprintf("Delete %s objects here", name)
 	case verbDelete:

@@ -104,7 +104,7 @@ func checkText(p *printer, c explain.Check, style Style) {
 		switch {
 		case d.Deny:
 			first = "but: "
-		case d.Through.How == "perhaps":
+		case d.Through.How == "perhaps", c.Effect == "conditional", c.Effect == "unknown":
 			first = "if:  "
 		}
 		aceText(p, indent+first, d.ACE)
