@@ -94,7 +94,11 @@ func countText(classes []audit.ClassCount, most int) string {
 	var out []string
 	for i, c := range classes {
 		if i == most {
-			out = append(out, fmt.Sprintf("and of %d more classes", len(classes)-i))
+			rest := 0
+			for _, c := range classes[i:] {
+				rest += c.Objects
+			}
+			out = append(out, fmt.Sprintf("%d of other classes", rest))
 			break
 		}
 		out = append(out, fmt.Sprintf("%d %s", c.Objects, c.Class))
@@ -139,7 +143,7 @@ func excessText(p *printer, x *audit.Excess, style Style) {
 		if len(e.Risks) > 0 {
 			p.printf("%s\n", style.bad(e.Risks[0].Severity))
 		}
-		p.wrapped(indent, indent, e.Words)
+		p.wrapped(indent+"beyond: ", indent+"        ", e.Words)
 		aceLine(p, indent, e)
 		switch {
 		case e.At != "":
@@ -171,12 +175,15 @@ func excessText(p *printer, x *audit.Excess, style Style) {
 		p.printf("\n")
 		p.wrapped(indent, indent, fmt.Sprintf("Everybody has %d more kinds of rights through Everyone, Authenticated Users and the like, %d of them with a named risk; they are no findings, and --everyone lists them.", e.Entries, e.Risks))
 	}
+	if len(x.Notes) > 0 {
+		p.printf("\n")
+	}
 	for _, note := range x.Notes {
 		p.wrapped("Note: ", "      ", note)
 	}
 }
 
-// aceLine writes the whole entry where more stands in it than what goes beyond.
+// aceLine writes the whole entry, in which more may stand than what goes beyond.
 func aceLine(p *printer, indent string, e audit.ExcessEntry) {
 	if e.SDDL == "" {
 		p.wrapped(indent, indent, e.ACE.Words)
