@@ -1,22 +1,27 @@
 package main
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
-	"github.com/gmsactl/gmsactl/internal/plan"
+	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/reach"
 )
 
 func newCollect(a *app) *cobra.Command {
 	var out string
 	var targets []string
+	var sweep bool
 	cmd := &cobra.Command{
 		Use:   "collect [ACCOUNT]...",
 		Short: "Save what audit, plan and schema check read, to be judged elsewhere",
@@ -24,20 +29,23 @@ func newCollect(a *app) *cobra.Command {
 and the descriptors of the head of the domain, of every organizational unit and
 container and of the targets that are named. It writes them as LDIF (compressed where
 the name ends in .gz), which --from takes instead of a domain controller.
+With --reach it writes every object at and below the targets as well, or below the head
+of the domain where no target is named: what audit --reach and --excess read.
 The file holds descriptors; only its owner may read it.`,
 		Example: `  gmsactl collect --out corp.ldif --dc dc1.corp.example --user admin
   gmsactl audit 'provAgentgMSA$' --from corp.ldif`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, accounts []string) error {
-			return a.collect(cmd.Context(), accounts, targets, out)
+			return a.collect(cmd.Context(), accounts, targets, out, sweep)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "new `file` to write")
 	cmd.Flags().StringArrayVar(&targets, "target", nil, "`DN` to read as well; repeat for several")
+	cmd.Flags().BoolVar(&sweep, "reach", false, "write every object below the targets, too, for audit --reach and --excess")
 	return cmd
 }
 
-func (a *app) collect(ctx context.Context, accounts, targets []string, out string) error {
+func (a *app) collect(ctx context.Context, accounts, targets []string, out string, sweep bool) error {
 	if out == "" {
 		return errors.New("--out is missing: name the file to write")
 	}
@@ -50,19 +58,23 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	if strings.HasSuffix(out, ".gz") {
-		zip := gzip.NewWriter(&text)
-		if _, err = capture.WriteTo(zip); err == nil {
-			err = zip.Close()
-		}
-	} else {
-		_, err = capture.WriteTo(&text)
-	}
-	if err != nil {
+	swept := 0
+	write := func(w io.Writer) error {
+		_, err := capture.WriteTo(w)
 		return err
 	}
-	if err := plan.WriteNew(out, text.Bytes()); err != nil {
+	if sweep {
+		if targets, err = sweepBases(ctx, capture, targets); err != nil {
+			return err
+		}
+		write = func(w io.Writer) (err error) {
+			progress, erase := a.progress()
+			defer erase()
+			swept, err = capture.WriteSweeps(ctx, w, targets, sweepAttrs(), progress)
+			return err
+		}
+	}
+	if err := writeNew(out, write); err != nil {
 		return fmt.Errorf("save the capture: %w", err)
 	}
 	answer := struct {
@@ -70,9 +82,105 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 		Kind    string `json:"kind"` // Capture
 		File    string `json:"file"`
 		Objects int    `json:"objects"`
-	}{1, "Capture", out, capture.Len()}
+		Swept   int    `json:"swept,omitempty"` // of these, written for a sweep
+	}{1, "Capture", out, capture.Len() + swept, swept}
 	return a.show(answer, func() error {
 		_, err := fmt.Fprintf(a.stdout, "%d objects in %s\n", answer.Objects, answer.File)
 		return err
 	})
+}
+
+// sweepAttrs are the attributes of every object that a sweep reads, and what explain
+// reads of one.
+func sweepAttrs() []string {
+	return append(reach.Query("").Attrs, "objectGUID")
+}
+
+// sweepBases are the DNs below which every object is to be written. It records, too, what
+// a sweep asks for elsewhere.
+func sweepBases(ctx context.Context, capture *directory.Recorder, targets []string) ([]string, error) {
+	d, err := directory.LoadDomain(ctx, capture)
+	if err != nil {
+		return nil, err
+	}
+	root, err := directory.Collect(capture.Read(ctx, directory.Query{Attrs: []string{"namingContexts"}}))
+	if err != nil {
+		return nil, fmt.Errorf("read the rootDSE: %w", err)
+	}
+	heads := []string{reach.AdminSDHolder(d.DN)}
+	for _, e := range root {
+		heads = append(heads, e.Texts("namingContexts")...)
+	}
+	for _, dn := range heads {
+		q := reach.Query(dn)
+		q.Scope = directory.Base
+		q.Attrs = sweepAttrs()
+		_, err := directory.Collect(capture.Read(ctx, q))
+		// What this identity does not see will not be seen in the capture, either.
+		if missing := (*directory.NotFoundError)(nil); err != nil && !errors.As(err, &missing) {
+			return nil, err
+		}
+	}
+	if len(targets) == 0 {
+		targets = []string{d.DN}
+	}
+	return targets, nil
+}
+
+// writeNew writes a new file that only its owner may read, while its content is made. What
+// is not whole does not stay.
+func writeNew(path string, content func(io.Writer) error) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(path)
+		}
+	}()
+	if strings.HasSuffix(path, ".gz") {
+		zip := gzip.NewWriter(f)
+		if err = content(zip); err == nil {
+			err = zip.Close()
+		}
+	} else {
+		err = content(f)
+	}
+	if err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	// The name has to be on disk too, where a directory can be synced.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
+
+// progress shows on a terminal how many objects came, until it is erased.
+func (a *app) progress() (show func(objects int), erase func()) {
+	if !isTerminal(a.stderr) {
+		return nil, func() {}
+	}
+	begun := time.Now()
+	shown := begun
+	show = func(objects int) {
+		if now := time.Now(); now.Sub(shown) >= progressEvery {
+			shown = now
+			fmt.Fprintf(a.stderr, "\r%d objects, %.0f a second\x1b[K", objects, float64(objects)/now.Sub(begun).Seconds())
+		}
+	}
+	return show, func() {
+		if shown != begun {
+			fmt.Fprint(a.stderr, "\r\x1b[K")
+		}
+	}
 }

@@ -40,6 +40,7 @@ func hintFor(err error) string {
 		pol      *policy.Error
 		capture  *captureError
 		hinted   *hintedError
+		without  *directory.NotRecordedError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -72,6 +73,8 @@ func hintFor(err error) string {
 		return "look at what has changed with gmsactl audit, and make a new plan with gmsactl plan"
 	case errors.As(err, &domain):
 		return "name a domain controller of the plan's domain with --dc"
+	case errors.As(err, &without):
+		return "make the capture again with gmsactl collect --reach"
 	case errors.As(err, &account):
 		return "look at the spelling; a DN or a SID is never ambiguous. A capture holds the gMSAs and the accounts named to gmsactl collect only"
 	case errors.As(err, &notFound):

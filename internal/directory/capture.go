@@ -384,7 +384,7 @@ func (r *Recorder) keep(e Entry) {
 func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
 	buffer := bufio.NewWriter(w)
 	out := &countingWriter{w: buffer}
-	_, err := r.write(context.Background(), out, nil, nil)
+	_, err := r.write(context.Background(), out, nil, nil, nil)
 	if err == nil {
 		err = buffer.Flush()
 	}
@@ -394,17 +394,18 @@ func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
 // WriteSweeps writes the capture, and behind it every object at and below each of the
 // bases, with its descriptor and the attributes named: read from the recorded Reader and
 // written as they come. It returns the number of those objects. A file that it did not
-// finish is one that OpenCapture, or a query about the sweeps, refuses.
-func (r *Recorder) WriteSweeps(ctx context.Context, w io.Writer, bases, attrs []string) (int, error) {
+// finish is one that OpenCapture, or a query about the sweeps, refuses. progress, if not
+// nil, is called with the number after each.
+func (r *Recorder) WriteSweeps(ctx context.Context, w io.Writer, bases, attrs []string, progress func(objects int)) (int, error) {
 	out := bufio.NewWriterSize(w, ldifBuffer)
-	n, err := r.write(ctx, out, r.disjoint(bases), attrs)
+	n, err := r.write(ctx, out, r.disjoint(bases), attrs, progress)
 	if err == nil {
 		err = out.Flush()
 	}
 	return n, err
 }
 
-func (r *Recorder) write(ctx context.Context, out io.Writer, bases, attrs []string) (swept int, err error) {
+func (r *Recorder) write(ctx context.Context, out io.Writer, bases, attrs []string, progress func(int)) (swept int, err error) {
 	keys := make([]string, 0, len(r.entries))
 	for key := range r.entries {
 		keys = append(keys, key)
@@ -442,7 +443,9 @@ func (r *Recorder) write(ctx context.Context, out io.Writer, bases, attrs []stri
 			if err := WriteLDIF(out, sorted(e)); err != nil {
 				return swept, err
 			}
-			swept++
+			if swept++; progress != nil {
+				progress(swept)
+			}
 		}
 	}
 	_, err = fmt.Fprintf(out, "# %s: %d entries\n", captureEnd, len(keys)+swept)

@@ -62,12 +62,12 @@ func write(ctx context.Context, w io.Writer, compressed bool, objects int, seed 
 	}
 	if compressed {
 		zip := gzip.NewWriter(w)
-		if _, err := recorded.WriteSweeps(ctx, zip, []string{f.domain.DN}, sweepAttrs); err != nil {
+		if _, err := recorded.WriteSweeps(ctx, zip, []string{f.domain.DN}, sweepAttrs, nil); err != nil {
 			return err
 		}
 		return zip.Close()
 	}
-	_, err = recorded.WriteSweeps(ctx, w, []string{f.domain.DN}, sweepAttrs)
+	_, err = recorded.WriteSweeps(ctx, w, []string{f.domain.DN}, sweepAttrs, nil)
 	return err
 }
 
