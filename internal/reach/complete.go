@@ -55,12 +55,12 @@ func (s *sweep) protection() *audit.Protection {
 		if via := s.token.Via(a.SID); via != acl.Own && via != acl.Group {
 			continue
 		}
-		e := audit.ProtectionACE{ACE: s.judge.View(a), Effective: true, Why: "SDProp writes it on every protected account and group, where it takes effect"}
+		e := audit.ProtectionACE{ACE: s.judge.View(a), Effective: true, Why: "on every protected account and group, once SDProp has written them there"}
 		switch {
 		case a.Flags.Has(sddl.InheritOnly):
-			e.Effective, e.Why = false, "it is only for what is below the objects that SDProp writes it on, and has no effect on them"
+			e.Effective, e.Why = false, "they are only for what is below the objects that SDProp writes them on, and have no effect on those"
 		case !s.fitsProtected(&a):
-			e.Effective, e.Why = false, "it is about something that no user, computer or group has"
+			e.Effective, e.Why = false, "they are about something that no user, computer or group has"
 		}
 		p.Entries = append(p.Entries, e)
 	}

@@ -113,13 +113,23 @@ func protectionText(p *printer, r *audit.Protection, style Style) {
 	}
 	p.printf("\n%s\n", style.doubt("Warning"))
 	p.wrapped("  ", "  ", fmt.Sprintf("%s has entries for the account. SDProp copies them to every protected account and group, Domain Admins among them.", r.DN))
+	// Entries for the same reason follow it.
+	shown := map[string]bool{}
 	for _, e := range r.Entries {
+		if shown[e.Why] {
+			continue
+		}
+		shown[e.Why] = true
 		word := "effective: "
 		if !e.Effective {
 			word = "no effect: "
 		}
-		aceText(p, "  "+word, e.ACE)
-		p.wrapped("             ", "             ", e.Why)
+		p.wrapped("  "+word, "             ", e.Why)
+		for _, other := range r.Entries {
+			if other.Why == e.Why {
+				aceText(p, "  - ", other.ACE)
+			}
+		}
 	}
 }
 

@@ -47,8 +47,8 @@ func sweptAudit() *audit.Report {
 		Targets: []audit.Target{{DN: head, Class: "domainDNS", Rows: []audit.Row{row}, Reach: reach}},
 		Summary: audit.Summary{Rows: 1, Pass: 1},
 		AdminSDHolder: &audit.Protection{DN: "CN=AdminSDHolder,CN=System," + head, Entries: []audit.ProtectionACE{
-			{ACE: full, Effective: true, Why: "SDProp writes it on every protected account and group, where it takes effect"},
-			{ACE: deny, Why: "it is only for what is below the objects that SDProp writes it on, and has no effect on them"},
+			{ACE: full, Effective: true, Why: "on every protected account and group, once SDProp has written them there"},
+			{ACE: deny, Why: "they are only for what is below the objects that SDProp writes them on, and have no effect on those"},
 		}},
 		ReachSummary:  &audit.SweepSummary{Objects: 1234567, Checked: 325, Effective: 111, NotEffective: 162, Protected: 50, Unknown: 2},
 		ExcessSummary: &audit.ExcessSummary{Entries: 7, Risks: 1, Unknown: 2},
