@@ -195,8 +195,8 @@ func (c Claim) Append(dst []byte) []byte {
 }
 
 // Text is the claim in SDDL with its parentheses, as Windows prints it: ("name",TI,0x0,1).
-// There is an error for what SDDL has no words for: unknown types, truth values other than
-// 0 and 1, empty octet strings, and strings with a quotation mark or half a character.
+// There is an error for what SDDL has no words for: unknown types, no values, truth values
+// other than 0 and 1, empty octet strings, and strings with a quotation mark or half a character.
 // [MS-DTYP] 2.5.1.1.
 func (c Claim) Text(ctx Aliases) (string, error) {
 	b, err := c.appendText(nil, ctx)
@@ -207,6 +207,16 @@ func (c Claim) Text(ctx Aliases) (string, error) {
 }
 
 func (c Claim) appendText(dst []byte, ctx Aliases) ([]byte, error) {
+	known := false
+	for i := range claimTypes {
+		known = known || claimTypes[i].t == c.Type
+	}
+	switch {
+	case !known:
+		return dst, fmt.Errorf("SDDL cannot say a claim of type 0x%x", uint16(c.Type))
+	case len(c.Values) == 0:
+		return dst, errors.New("SDDL cannot say a claim without values")
+	}
 	dst, err := appendName(append(dst, `("`...), c.Name)
 	if err != nil {
 		return dst, err

@@ -167,6 +167,8 @@ func TestDataThatIsNoClaim(t *testing.T) {
 
 func TestClaimThatSDDLCannotSay(t *testing.T) {
 	for name, c := range map[string]Claim{
+		"an unknown type":        {Name: EncodeWide("a"), Type: 0x12},
+		"no values":              {Name: EncodeWide("a"), Type: ClaimUint64},
 		"an unknown truth value": {Name: EncodeWide("a"), Type: ClaimBool, Values: []Token{{Code: TokenInt64, Int: 2}}},
 		"no octets":              {Name: EncodeWide("a"), Type: ClaimOctets, Values: []Token{{Code: TokenOctets}}},
 		"a quotation mark":       {Name: EncodeWide("a"), Type: ClaimString, Values: []Token{{Code: TokenString, Text: EncodeWide(`"`)}}},
