@@ -121,6 +121,7 @@ func (ev *evidence) obstacles(at int, right acl.Right) []Obstacle {
 			on = o.DN
 		}
 		switch {
+		case o.structural == nil:
 		case a.IsInherited() && a.HasInheritedObjectType() && !slices.Contains(o.classes, a.InheritedObjectType):
 			add(a, on, fmt.Sprintf("it is for %s objects only, and the class here is %s", ev.className(a.InheritedObjectType), o.structural.Name))
 		case !a.IsInherited():
