@@ -50,7 +50,7 @@ var sambaRules = map[string]string{
 	"local attributes of any name":               "what Samba prints of them nobody reads, or reads as something else",
 	"SIDs of claims in text only":                "[MS-DTYP] 2.4.10.1 says so, but it is clear what bytes mean",
 	"empty octet strings of claims":              "Samba prints nothing between the commas, which nobody reads",
-	"claims without values":                      "Samba prints (null)",
+	"claims without values":                      "Samba prints (null), which nobody reads",
 	"every truth is 1":                           "[MS-DTYP] 2.4.10.1 knows 0 and 1",
 
 	// What is printed and read.
@@ -467,6 +467,10 @@ func (s *samba) sayClaim(a ACE, used *[]string) (string, outcome) {
 		use("no claim, no descriptor")
 		return "", unsaid
 	}
+	if named, err := (Claim{Name: c.Name, Type: c.Type, Flags: c.Flags, Values: []Token{{Code: TokenInt64}}}).Text(Aliases{}); err == nil && len(c.Values) == 0 {
+		use("claims without values")
+		return strings.TrimSuffix(named, "0)") + "(null))", said
+	}
 	if c.Type == ClaimBool {
 		for i := range c.Values {
 			if uint64(c.Values[i].Int) > 1 {
@@ -496,10 +500,6 @@ func (s *samba) sayClaim(a ACE, used *[]string) (string, outcome) {
 	if c.Type == ClaimUint64 && slices.ContainsFunc(c.Values, func(v Token) bool { return v.Int < 0 }) {
 		use("unsigned integers of 63 bits")
 		return "", unsaid
-	}
-	if len(c.Values) == 0 {
-		use("claims without values")
-		return strings.TrimSuffix(text, ")") + ",(null))", said
 	}
 	head, values, _ := strings.Cut(text, fmt.Sprintf(`",%v,0x%x,`, c.Type, c.Flags))
 	head = text[:len(text)-len(values)]
@@ -677,7 +677,7 @@ var onlySambaTakes = []struct {
 	{"every type of ACE in every ACL", regexp.MustCompile(`ACEs of this type belong in the`), regexp.MustCompile(``)},
 	{"GUIDs in every type of ACE", regexp.MustCompile(`an ACE of a type without GUIDs has one`), regexp.MustCompile(``)},
 	{"no blank between a word and @", regexp.MustCompile(`want an operator or \)`), regexp.MustCompile(`(?i)(Contains|Any_of|Exists)@`)},
-	{"binary numbers", regexp.MustCompile(`found "0?[Bb][01]`), regexp.MustCompile(`0[Bb][01]`)},
+	{"binary numbers", regexp.MustCompile(`found "0?[Bb][01]|SID "`), regexp.MustCompile(`0[Bb][01]`)},
 	{"what a word says may be compared", regexp.MustCompile("want &&, \\|\\| or \\)"), regexp.MustCompile(`(?i)(Exists|_of|_any)`)},
 	{"blanks behind the name of a claim", regexp.MustCompile(`want '"'`), regexp.MustCompile(`\("[^"]*` + space + `"`)},
 	{"masks with a + or a blank before", regexp.MustCompile(`two letters of a right`), regexp.MustCompile(`;` + space + `*\+?[0-9]`)},
