@@ -301,8 +301,8 @@ func TestExplainAgreesWithEffectiveAttributes(t *testing.T) {
 		}
 		effect := got.Effect
 		switch {
-		case slices.Contains([]string{"write:unicodePwd", "write:dBCSPwd", "write:nTSecurityDescriptor"}, q.right):
-			// These are written by other rights than WriteProperty, which is all that Samba
+		case slices.Contains([]string{"write:unicodePwd", "write:dBCSPwd", "write:nTSecurityDescriptor", "write:fSMORoleOwner"}, q.right):
+			// These take other rights than WriteProperty, or others as well; it is all that Samba
 			// looks at for the list.
 			named++
 			continue
