@@ -319,7 +319,7 @@ func TestLabReadsEveryDescriptor(t *testing.T) {
 		}
 	}
 	after := s.Stats()
-	if n := after.RoundTrips - before.RoundTrips; n != int64((want+499)/500) {
+	if n := after.RoundTrips - before.RoundTrips; n != int64((want+pageSize-1)/pageSize) {
 		t.Errorf("%d round trips for %d objects", n, want)
 	}
 	if n := after.BytesIn - before.BytesIn; n < 300<<10 {

@@ -15,9 +15,9 @@ import (
 
 var _ directory.Reader = (*Session)(nil)
 
-// pageSize stays far below what a domain controller gives in its 120 s, and a page in a few
-// megabytes.
-const pageSize = 500
+// pageSize is the most that a domain controller gives by default, MaxPageSize: far below
+// what it has ready in its 120 s, and a few megabytes.
+const pageSize = 1000
 
 const descriptorAttr = "nTSecurityDescriptor"
 
@@ -38,8 +38,8 @@ func sdFlags(parts byte) ldap.Control {
 	return ldap.NewControlString(oidSDFlags, true, string([]byte{0x30, 3, 2, 1, parts}))
 }
 
-// Read answers a query, a page of 500 objects at a time. Values that the server hands out in
-// ranges are fetched to the last one. Where it stops early, at a limit or by a referral, the
+// Read answers a query, a page of 1000 objects at a time; the next page is under way while the
+// loop is at this one. Values that the server hands out in ranges are fetched to the last one. Where it stops early, at a limit or by a referral, the
 // error is a *ResultError: entries that came before it are not all there are. Entries of
 // other servers (continuation references) are left out. The loop over the sequence may ask
 // other queries, and may be left at any time. RFC 4511, 4.5; RFC 2696.
@@ -56,35 +56,88 @@ func (s *Session) read(ctx context.Context, q directory.Query, yield func(direct
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name(q.Base), err)
 	}
-	var paging *ldap.ControlPaging
-	if q.Scope != directory.Base {
-		paging = ldap.NewControlPaging(pageSize)
-		request.Controls = append(request.Controls, paging)
-	}
-	for {
+	if q.Scope == directory.Base {
 		result, err := s.search(ctx, request)
 		if err != nil {
 			return err
 		}
-		for i, found := range result.Entries {
-			result.Entries[i] = nil
-			entry, err := s.entry(ctx, q, found)
-			if err != nil {
-				return err
-			}
-			if !yield(entry, nil) {
-				return nil
-			}
-		}
-		if paging == nil {
-			return nil
-		}
-		answer, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-		if !ok || len(answer.Cookie) == 0 {
-			return nil
-		}
-		paging.SetCookie(answer.Cookie)
+		_, err = s.each(ctx, q, result, yield, func() {})
+		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", name(q.Base), err)
+	}
+	paging := ldap.NewControlPaging(pageSize)
+	request.Controls = append(request.Controls, paging)
+	// A page that was asked for ahead and that nobody waits for any more is let come: only the
+	// end of the connection would stop it, and the connection is for others, too.
+	ahead, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { abandon(ctx.Err()) })
+	defer stop()
+	for next := s.fetch(ahead, request); next != nil; {
+		page := <-next
+		next = nil
+		switch err := ctx.Err(); {
+		case err != nil && page.err != nil:
+			return &ConnectionError{Op: "read", DN: request.BaseDN, Err: err}
+		case err != nil:
+			return fmt.Errorf("read %s: %w", name(q.Base), err)
+		case page.err != nil:
+			return page.err
+		}
+		cookie := []byte(nil)
+		if answer, ok := ldap.FindControl(page.result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging); ok {
+			cookie = answer.Cookie
+		}
+		// Not before the loop has come back once: many are left at the first object.
+		ask := func() {
+			if next == nil && len(cookie) > 0 {
+				paging.SetCookie(cookie)
+				next = s.fetch(ahead, request)
+			}
+		}
+		if more, err := s.each(ctx, q, page.result, yield, ask); err != nil || !more {
+			return err
+		}
+		ask()
+	}
+	return nil
+}
+
+// each passes on the entries of a result; ask is called when the loop wants more than the
+// first. more is false where the loop was left.
+func (s *Session) each(ctx context.Context, q directory.Query, result *ldap.SearchResult, yield func(directory.Entry, error) bool, ask func()) (more bool, err error) {
+	for i, found := range result.Entries {
+		result.Entries[i] = nil
+		if err := ctx.Err(); err != nil {
+			return false, fmt.Errorf("read %s: %w", name(q.Base), err)
+		}
+		entry, err := s.entry(ctx, q, found)
+		if err != nil {
+			return false, err
+		}
+		if !yield(entry, nil) {
+			return false, nil
+		}
+		ask()
+	}
+	return true, nil
+}
+
+// page is the answer to one request of a search.
+type page struct {
+	result *ldap.SearchResult
+	err    error
+}
+
+// fetch asks for a page, and does not wait for it. The request may be changed when it came.
+func (s *Session) fetch(ctx context.Context, request *ldap.SearchRequest) <-chan page {
+	answer := make(chan page, 1)
+	go func() {
+		result, err := s.search(ctx, request)
+		answer <- page{result, err}
+	}()
+	return answer
 }
 
 func (s *Session) search(ctx context.Context, request *ldap.SearchRequest) (*ldap.SearchResult, error) {

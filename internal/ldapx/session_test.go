@@ -77,8 +77,8 @@ func TestReadPages(t *testing.T) {
 			t.Errorf("request %d: no domain scope control", i)
 		}
 		page := r.controls[ldap.ControlTypePaging]
-		if page == nil || page.Children[0].Value.(int64) != 500 {
-			t.Fatalf("request %d: no pages of 500", i)
+		if page == nil || page.Children[0].Value.(int64) != 1000 {
+			t.Fatalf("request %d: no pages of 1000", i)
 		}
 		want := ""
 		if i > 0 {
@@ -242,6 +242,84 @@ func TestReadMayBeLeft(t *testing.T) {
 	}
 	if n := s.Stats().RoundTrips; n != 4 {
 		t.Errorf("%d round trips, want the bind and one for each", n)
+	}
+}
+
+// pages answers every search with two objects and says that there is more, up to the last.
+func pages(last int) func(*dc, *request) []*ber.Packet {
+	n := 0
+	return one(func(r *request) []*ber.Packet {
+		n++
+		page := &ldap.ControlPaging{}
+		if n < last {
+			page.SetCookie([]byte("more"))
+		}
+		return []*ber.Packet{r.entry(fmt.Sprintf("CN=a%d", n), nil), r.entry(fmt.Sprintf("CN=b%d", n), nil), r.done(0, "", "", page)}
+	})
+}
+
+func TestReadAsksForTheNextPageAhead(t *testing.T) {
+	s := serve(t, time.Second, pages(3))
+	var got []string
+	for e, err := range s.Read(t.Context(), directory.Query{Base: "DC=x", Scope: directory.Subtree}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e.DN)
+		// The loop stands at the second object of the first page until the second was asked for.
+		for begun := time.Now(); e.DN == "CN=b1" && s.Stats().RoundTrips < 3; time.Sleep(time.Millisecond) {
+			if time.Since(begun) > 5*time.Second {
+				t.Fatal("nobody asks for the second page")
+			}
+		}
+	}
+	if want := []string{"CN=a1", "CN=b1", "CN=a2", "CN=b2", "CN=a3", "CN=b3"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if n := s.Stats().RoundTrips; n != 4 {
+		t.Errorf("%d round trips, want the bind and three pages", n)
+	}
+}
+
+func TestReadLeftWithAPageUnderWay(t *testing.T) {
+	s := serve(t, time.Second, pages(1000))
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		for _, err := range s.Read(ctx, directory.Query{Base: "DC=x", Scope: directory.Subtree}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n++; n == 4 {
+				break
+			}
+		}
+		// The loop is over: the session outlives its context.
+		cancel()
+	}
+	if _, err := collect(t, s, directory.Query{Base: "DC=x"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadCancelledWithAPageUnderWay(t *testing.T) {
+	answer := pages(1000)
+	n := 0
+	s := serve(t, time.Minute, func(d *dc, r *request) []*ber.Packet {
+		if n++; n == 3 {
+			return nil // never
+		}
+		return answer(d, r)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	begun := time.Now()
+	got, err := directory.Collect(s.Read(ctx, directory.Query{Base: "DC=x", Scope: directory.Subtree}))
+	if !errors.Is(err, context.Canceled) || got != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if d := time.Since(begun); d > 5*time.Second {
+		t.Errorf("ended after %v", d)
 	}
 }
 
