@@ -20,9 +20,18 @@ const (
 	whyNotFollowed   = "no entry grants it; a container above, which could have entries that do or may block them, was not seen"
 )
 
-// cause says why a row is not effective on the objects of a kind below a parent. The
-// first that fits: each is a reason for all the others to make no difference.
+// cause says why a row is not effective on the objects of a kind below a parent.
 func (s *sweep) cause(p *pass, k *kindState, v *verdict, req *audit.Requirement, above *parent) causeKey {
+	key := s.firstCause(p, k, v, req, above)
+	if key.cause != audit.CauseDeny && len(v.denies) > 0 {
+		key.why += "; and a deny entry takes a part of it away"
+	}
+	return key
+}
+
+// firstCause is the first that fits: each is a reason for those after it to make no
+// difference.
+func (s *sweep) firstCause(p *pass, k *kindState, v *verdict, req *audit.Requirement, above *parent) causeKey {
 	switch {
 	case v.effect == acl.Unknown:
 		return causeKey{cause: v.cause, why: v.why}

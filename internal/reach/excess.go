@@ -50,17 +50,19 @@ func (s *sweep) beyond(k *kindState) []beyond {
 		return nil
 	}
 	reqs := s.requirements(k.among, k.class)
+	// Where nobody can tell what AdminSDHolder protects, what blocks inheritance may be that.
+	precious := k.precious || d.adminSDHolder || s.adminSDHolder == nil && d.protected
 	sets := s.snapshot.Schema.PropertySetOf
 	var out []beyond
 	if via := s.token.Via(d.Owner); (via == acl.Own || via == acl.Group) && d.DACL != nil && !s.ownerLimited(d) {
 		a := sddl.ACE{Type: sddl.Allow, Mask: sddl.ReadControl | sddl.WriteDACL, SID: d.Owner}
 		if bits := acl.Beyond(a, reqs, sets); bits != 0 {
-			out = append(out, beyond{ace: a, via: via, here: bits, all: bits, owner: true, risks: s.risksOf(&a, bits, k.class, d)})
+			out = append(out, beyond{ace: a, via: via, here: bits, all: bits, owner: true, risks: s.risksOf(&a, bits, k.class, d, precious)})
 		}
 	}
 	if d.DACL == nil {
 		a := sddl.ACE{Type: sddl.Allow, Mask: sddl.FullControl, SID: mustSID("S-1-1-0")}
-		return append(out, beyond{ace: a, via: acl.Own, here: a.Mask, all: a.Mask, risks: s.risksOf(&a, a.Mask, k.class, d)})
+		return append(out, beyond{ace: a, via: acl.Own, here: a.Mask, all: a.Mask, risks: s.risksOf(&a, a.Mask, k.class, d, precious)})
 	}
 	for i := range d.DACL.ACEs {
 		a := d.DACL.ACEs[i]
@@ -75,12 +77,12 @@ func (s *sweep) beyond(k *kindState) []beyond {
 			only := certain
 			only.Flags = 0
 			b.here = acl.Beyond(only, reqs, sets) & effective
-			b.risks = s.risksOf(&a, b.here, k.class, d)
+			b.risks = s.risksOf(&a, b.here, k.class, d, precious)
 		}
 		if !a.IsInherited() {
 			b.all = b.here | acl.Beyond(certain, reqs, sets)
 			if b.all != b.here && a.Flags.Has(sddl.ContainerInherit) {
-				b.risks |= s.risksOf(&a, b.all, s.inheritor(&a), nil)
+				b.risks |= s.risksOf(&a, b.all, s.inheritor(&a), nil, false)
 			}
 		}
 		if b.here|b.all != 0 {

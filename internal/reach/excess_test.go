@@ -10,6 +10,10 @@ import (
 	"github.com/gmsactl/gmsactl/internal/directory"
 )
 
+func withSID(text string) attr {
+	return with("objectSid", string(mustSID(text).Bytes()))
+}
+
 // listed is what the excess says, one line an entry.
 func listed(x *audit.Excess) string {
 	var lines []string
@@ -135,6 +139,19 @@ func TestExcess(t *testing.T) {
 			f.add(target, ou, plain)
 			f.add(mine, "group", "O:SYD:P(A;;WP;;;GROUPOFIT)", with("adminCount", "1"))
 		}, `group WP on 1, stands on 1 at "` + mine + `": write-protected-group`},
+		{"members of a group that SDProp should protect", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(OA;;SW;"+memberGUID+";;AGENT)", withSID(domainSID+"-512"))
+			f.add("CN=H,"+target, "group", "O:SYD:(OA;;SW;"+memberGUID+";;AGENT)", withSID(stranger1))
+		}, `own SW on 2, stands on 2 at "": write-protected-group`},
+		{"a group of that number in another domain", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(OA;;SW;"+memberGUID+";;AGENT)", withSID("S-1-5-21-1-2-3-512"))
+		}, `own SW on 1, stands on 1 at "` + mine + `": `},
+		{"the password of a protected account", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "user", "O:SYD:(OA;;CR;"+passwordGUID+";;AGENT)", withSID(domainSID+"-500"))
+		}, `own CR on 1, stands on 1 at "` + mine + `": control-protected-object reset-password`},
 		{"full control of an object", func(f *forest) {
 			f.add(target, ou, "O:SYD:(A;;GA;;;AGENT)")
 		}, `own CCDCLCSWRPWPDTLOCRSDRCWDWO on 1, stands on 1 at "` + target + `": full-control`},

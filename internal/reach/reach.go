@@ -263,8 +263,10 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 		rdn, above := cutDN(a.dn)
 		key := s.cause(p, a.state, v, req, s.parentOf(p, above))
 		if key.cause == audit.CauseBlocked {
-			key.at, key.why = a.dn, whyBlocked
-			blocked[a.dn] = true
+			key.at, key.why = a.dn, whyBlocked+strings.TrimPrefix(key.why, whyBlockedItself)
+			if key.why == whyBlocked {
+				blocked[a.dn] = true
+			}
 		}
 		add(key, a.state.class.name, 1).example(join(rdn, above), s.opts.Examples)
 	}

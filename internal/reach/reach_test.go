@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,50 @@ func TestDenyIsShownWhereItStands(t *testing.T) {
 	cause := r.Targets[0].Reach.Rows[0].Causes[0]
 	if cause.ACE == nil || !strings.HasPrefix(cause.ACE.SDDL, "(OD;CIIO;WP;") || !strings.Contains(cause.ACE.Words, "Deny") {
 		t.Errorf("%+v", cause)
+	}
+}
+
+// A deny does not hide that nothing grants the rest.
+func TestDenyOfAPartIsNotTheCause(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:")
+	f.add(mine, "group", "O:SYD:P(D;;RP;;;GROUPOFIT)")
+	f.add("OU=A,"+target, "organizationalUnit", "O:SYD:P(D;CI;RP;;;GROUPOFIT)")
+	f.add("CN=G,OU=A,"+target, "group", "O:SYD:")
+	r := sweepOf(t, f, rules(t, "  - {id: x, rights: [full-control], scope: descendants, source: test}\n"), Options{Reach: true})
+	causes := r.Targets[0].Reach.Rows[0].Causes
+	if len(causes) != 2 {
+		t.Fatalf("%+v", causes)
+	}
+	for _, c := range causes {
+		if c.Cause != audit.CauseBlocked || !strings.HasSuffix(c.Why, "; and a deny entry takes a part of it away") {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// A directory that leaves the target out of its own subtree has not shown all of it.
+func TestTargetThatDoesNotComeIsAnError(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:")
+	f.add(mine, "group", "O:SYD:")
+	if _, err := trySweep(t.Context(), headless{f}, rules(t, writeMember), Options{Reach: true}); err == nil || !strings.Contains(err.Error(), "not among them") {
+		t.Errorf("error %v", err)
+	}
+}
+
+type headless struct{ *forest }
+
+func (h headless) Read(ctx context.Context, q directory.Query) iter.Seq2[directory.Entry, error] {
+	return func(yield func(directory.Entry, error) bool) {
+		for e, err := range h.forest.Read(ctx, q) {
+			if q.Scope == directory.Subtree && directory.SameDN(e.DN, q.Base) {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/sddl"
 )
@@ -72,32 +74,16 @@ func (s *sweep) aboutAttribute(a *sddl.ACE, name string, c *class) bool {
 }
 
 // risksOf names what is dangerous about the bits of an entry on an object. A class that is
-// nil is any class.
-func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor) risk {
+// nil is any class; precious is an object that AdminSDHolder protects, or should.
+func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor, precious bool) risk {
 	var r risk
 	is := func(superclass string) bool { return c == nil || s.isA(c, superclass) }
-	var head, protected bool
-	if d != nil {
-		head = c != nil && c.isHead()
-		protected = d.adminSDHolder
+	head := d != nil && c != nil && c.isHead()
+	if head && bits&sddl.ControlAccess != 0 && (about(a, guidGetChanges) || about(a, guidGetChangesAll)) && s.replicates(d) {
+		r |= riskReplication
 	}
-	if bits&sddl.ControlAccess != 0 {
-		if head && (about(a, guidGetChanges) || about(a, guidGetChangesAll)) && s.replicates(d) {
-			r |= riskReplication
-		}
-		if is("user") && about(a, guidResetPassword) {
-			r |= riskPassword
-		}
-	}
-	if bits&(sddl.WriteProperty|sddl.WriteSelf) != 0 && protected && is("group") && s.aboutAttribute(a, "member", c) {
-		r |= riskProtectedGroup
-	}
-	if bits&(sddl.WriteDACL|sddl.WriteOwner) != 0 && (protected || head) {
-		r |= riskProtectedDACL
-	}
-	// Full control, of which the policies may ask for a part, is one word for all that follows.
-	if bits&sddl.WriteDACL != 0 && a.Mask.MapGeneric()&sddl.FullControl == sddl.FullControl && !a.HasObjectType() {
-		return r&^riskPassword | riskFullControl
+	if bits&sddl.ControlAccess != 0 && is("user") && about(a, guidResetPassword) {
+		r |= riskPassword
 	}
 	if bits&sddl.WriteDACL != 0 {
 		r |= riskWriteDACL
@@ -116,7 +102,42 @@ func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor) ri
 			r |= riskManagedPassword
 		}
 	}
+	if precious && bits&(sddl.WriteProperty|sddl.WriteSelf) != 0 && is("group") && s.aboutAttribute(a, "member", c) {
+		r |= riskProtectedGroup
+	}
+	if precious && r&(riskWriteDACL|riskWriteOwner|riskPassword|riskKeyCredential) != 0 || head && r&(riskWriteDACL|riskWriteOwner) != 0 {
+		r |= riskProtectedDACL
+	}
+	// Full control, of which the policies may ask for a part, is one word for the lesser ones.
+	if bits&sddl.WriteDACL != 0 && a.Mask.MapGeneric()&sddl.FullControl == sddl.FullControl && !a.HasObjectType() {
+		r = r&(riskReplication|riskProtectedGroup|riskProtectedDACL) | riskFullControl
+	}
 	return r
+}
+
+// preciousRIDs are the accounts and groups of every domain, and of BUILTIN, that SDProp
+// protects, with their members. [MS-ADTS] 3.1.1.6.1.
+var (
+	preciousOfDomain  = []uint32{500, 502, 512, 516, 518, 519, 521}
+	preciousOfBuiltin = []uint32{544, 548, 549, 550, 551, 552}
+)
+
+var builtin = mustSID("S-1-5-32")
+
+// isPrecious says whether a SID is one that SDProp protects by its number, whether it has
+// done so or not.
+func (s *sweep) isPrecious(sid sddl.SID) bool {
+	rid, ok := sid.RID()
+	if !ok {
+		return false
+	}
+	switch sid.Domain() {
+	case s.snapshot.Domain.SID:
+		return slices.Contains(preciousOfDomain, rid)
+	case builtin:
+		return slices.Contains(preciousOfBuiltin, rid)
+	}
+	return false
 }
 
 // replicates says whether the account has both rights that replicating secrets takes.

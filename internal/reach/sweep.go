@@ -144,6 +144,7 @@ type kind struct {
 	descriptor *descriptor
 	class      *class
 	standing   standing
+	precious   bool // SDProp protects it by its SID; of excess only
 	place      place
 	among      place // among all targets, for what goes beyond them
 }
@@ -196,6 +197,7 @@ type pass struct {
 	rows   []int           // of the judge's requirements, those that apply
 	scoped bool            // some row is about direct children only
 
+	found     bool // the target itself came
 	objects   int
 	kinds     map[kind]*kindState
 	counts    map[*class]int
@@ -253,6 +255,9 @@ func (s *sweep) read(ctx context.Context, p *pass) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if !p.found {
+		return fmt.Errorf("read the objects below %s: it is not among them itself", p.target.DN)
+	}
 	if s.opts.Progress != nil {
 		s.opts.Progress(s.objects)
 	}
@@ -283,12 +288,13 @@ func (s *sweep) take(p *pass, e *directory.Entry) {
 		if self.IsZero() {
 			k.descriptor = s.fault("its objectSid is damaged")
 		}
+		k.precious = s.opts.Excess && s.isPrecious(self)
 	}
 	rdn, above := cutDN(e.DN)
 	dn := ""
 	// What is above an object below the target is no shorter than the target.
 	if len(above) < len(p.target.DN) && directory.SameDN(e.DN, p.target.DN) {
-		k.place, k.among = isTarget, isTarget
+		k.place, k.among, p.found = isTarget, isTarget, true
 	} else {
 		if p.scoped && strings.EqualFold(above, p.target.DN) {
 			k.place = isChild
