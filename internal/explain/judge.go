@@ -376,7 +376,7 @@ func (ev *evidence) why(got acl.Decision, c Check) string {
 		return "entries grant it for parts of the object only"
 	case acl.NotGranted:
 		if len(c.Obstacles) > 0 {
-			return "no entry in effect here grants it; for one that would, " + c.Obstacles[0].Why
+			return fmt.Sprintf("no entry in effect here grants it; one on %s would, but %s", c.Obstacles[0].On, c.Obstacles[0].Why)
 		}
 		return "no entry grants it to the account or to a group that it is in"
 	}

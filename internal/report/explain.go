@@ -37,7 +37,7 @@ func Explanation(w io.Writer, x *explain.Explanation, style Style) error {
 			p.printf("\n")
 		}
 		for _, c := range way.Checks {
-			checkText(p, c, style)
+			checkText(p, c, x.Why, style)
 		}
 		if way.Limit != "" {
 			p.wrapped("         so:  ", "              ", way.Limit)
@@ -77,7 +77,7 @@ func effectWord(effect string, style Style) painted {
 	return style.bad(text)
 }
 
-func checkText(p *printer, c explain.Check, style Style) {
+func checkText(p *printer, c explain.Check, said string, style Style) {
 	word := fmt.Sprintf("%-12s", strings.ReplaceAll(c.Effect, "-", " "))
 	mark := style.bad(word)
 	switch c.Effect {
@@ -93,7 +93,7 @@ func checkText(p *printer, c explain.Check, style Style) {
 		on += ", by " + c.Descriptor
 	}
 	p.printf(indent+"on   %s\n", on)
-	if c.Effect != "granted" {
+	if c.Effect != "granted" && c.Why != said {
 		p.wrapped(indent+"why: ", indent+"     ", c.Why)
 	}
 	if c.Implicit != "" {
