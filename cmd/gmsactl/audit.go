@@ -173,22 +173,9 @@ func (a *app) sweep(ctx context.Context, r directory.Reader, snapshot *audit.Sna
 	if err != nil {
 		return err
 	}
-	opts := reach.Options{Reach: s.reach, Excess: s.excess, Everybody: s.everyone, Examples: s.examples}
-	if isTerminal(a.stderr) {
-		begun := time.Now()
-		shown := begun
-		opts.Progress = func(objects int) {
-			if now := time.Now(); now.Sub(shown) >= progressEvery {
-				shown = now
-				fmt.Fprintf(a.stderr, "\r%d objects, %.0f a second\x1b[K", objects, float64(objects)/now.Sub(begun).Seconds())
-			}
-		}
-		defer func() {
-			if shown != begun {
-				fmt.Fprint(a.stderr, "\r\x1b[K")
-			}
-		}()
-	}
+	progress, erase := a.progress()
+	defer erase()
+	opts := reach.Options{Reach: s.reach, Excess: s.excess, Everybody: s.everyone, Examples: s.examples, Progress: progress}
 	if err := reach.Sweep(ctx, r, snapshot, judge, rep, opts); err != nil {
 		return err
 	}

@@ -2,14 +2,13 @@ package audit
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
 )
 
 // Collect reads all that Load and LoadSchemaReport would read: for every gMSA of the
 // domain and the accounts named, and for the head of the domain, every organizational
-// unit and container, and the targets named, and the heads of the naming contexts.
+// unit and container, and the targets named.
 func Collect(ctx context.Context, r directory.Reader, accounts, targets []string) (*directory.Recorder, error) {
 	rec := directory.NewRecorder(r)
 	d, err := directory.LoadDomain(ctx, rec)
@@ -50,31 +49,6 @@ func Collect(ctx context.Context, r directory.Reader, accounts, targets []string
 			return nil, err
 		}
 	}
-	if err := collectHeads(ctx, rec); err != nil {
-		return nil, err
-	}
 	_, err = directory.LoadSchema(ctx, rec, d)
 	return rec, err
-}
-
-// collectHeads reads the heads of the naming contexts, those of other directories too, as
-// far as this one shows them.
-func collectHeads(ctx context.Context, rec *directory.Recorder) error {
-	root, err := directory.Collect(rec.Read(ctx, directory.Query{Attrs: []string{"namingContexts"}}))
-	if err != nil {
-		return err
-	}
-	for _, e := range root {
-		for _, head := range e.Texts("namingContexts") {
-			q := directory.Query{Base: head, Attrs: []string{"objectClass", "objectSid"}, Descriptor: true}
-			for _, err := range rec.Read(ctx, q) {
-				var missing *directory.NotFoundError
-				var unasked *directory.NotRecordedError
-				if err != nil && !errors.As(err, &missing) && !errors.As(err, &unasked) {
-					return err
-				}
-			}
-		}
-	}
-	return nil
 }
