@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -161,5 +166,79 @@ rules:
 				t.Errorf("%s of %s: the DC lets it write: %v; reach says %q", list.attr, dn, may, missed[dn])
 			}
 		}
+	}
+}
+
+// counted is a connection that says how much came over it.
+type counted struct {
+	net.Conn
+	read func(n int)
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.read(n)
+	return n, err
+}
+
+// Interrupted near its end, a sweep shows nothing of what it has.
+func TestInterruptedSweepShowsNothing(t *testing.T) {
+	lab := labtest.Require(t)
+	gmsa := lab.CreateGMSA(t, "stop")
+	u := administrator(t, lab)
+	run := func(most int64) (code int, total int64, stdout, stderr string) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		var got atomic.Int64
+		var out, errs bytes.Buffer
+		a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			return counted{conn, func(n int) {
+				if got.Add(int64(n)) > most {
+					cancel()
+				}
+			}}, err
+		}}
+		code = a.run(ctx, append([]string{"audit", gmsa.SAMAccountName, "--reach", "--excess"}, u.flags...))
+		return code, got.Load(), out.String(), errs.String()
+	}
+	code, whole, stdout, stderr := run(1 << 40)
+	if code != exitFindings || !strings.Contains(stdout, "\nReach: effective in ") {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	// Other tests make and remove objects meanwhile.
+	for _, share := range []int64{50, 85} {
+		code, _, stdout, stderr := run(whole * share / 100)
+		if code != exitInterrupted || stdout != "" || stderr != "gmsactl: error: interrupted\n" {
+			t.Errorf("after %d%% of it: exit code %d: %s%s", share, code, stdout, stderr)
+		}
+	}
+}
+
+// A capture gives the report that the domain controller gives.
+func TestSweptCaptureAgreesWithLive(t *testing.T) {
+	lab := labtest.Require(t)
+	gmsa := lab.CreateGMSA(t, "swcp")
+	ou := lab.CreateOU(t, "swcp")
+	u := administrator(t, lab)
+	lab.RunInput(t, "dn: CN=a,"+ou+"\nobjectClass: group\nsAMAccountName: a"+gmsa.SAMAccountName+"\n\ndn: OU=b,"+ou+"\nobjectClass: organizationalUnit\n", "ldbadd", "-H", database)
+	args := []string{"audit", gmsa.SAMAccountName, "--target", ou, "--reach", "--excess", "-o", "json"}
+	live := u.want(exitFindings, args...)
+	u.want(exitOK, "collect", "--reach", "--target", ou, gmsa.SAMAccountName, "--out", u.file("swept.ldif.gz"))
+	offline := &user{t: t, dir: u.dir, flags: []string{"--from", u.file("swept.ldif.gz")}}
+	captured := offline.want(exitFindings, args...)
+	var a, b audit.Report
+	for text, into := range map[string]*audit.Report{live.stdout: &a, captured.stdout: &b} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+		// Only a capture says that it is one.
+		into.Notes = nil
+	}
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("live\n%s\ncaptured\n%s", live.stdout, captured.stdout)
+	}
+	if a.ReachSummary.Objects != 3 || len(a.Excess.Heads) < 3 {
+		t.Errorf("%+v %+v", a.ReachSummary, a.Excess)
 	}
 }
