@@ -75,7 +75,7 @@ func MissingACEs(dacl *sddl.ACL, account sddl.SID, reqs []Requirement, propertyS
 			want(&d, Descendants, d.class, d.list[1].need)
 		}
 	}
-	list = subsume(list)
+	list = subsume(list, dacl, account)
 	aces := make([]sddl.ACE, 0, len(list))
 	for _, w := range list {
 		aces = append(aces, w.ace(account))
@@ -83,8 +83,9 @@ func MissingACEs(dacl *sddl.ACL, account sddl.SID, reqs []Requirement, propertyS
 	return aces
 }
 
-// subsume drops entries that the others grant already, the narrowest first.
-func subsume(list []wanted) []wanted {
+// subsume drops entries that the others and those that are there grant already, the
+// narrowest first.
+func subsume(list []wanted, dacl *sddl.ACL, account sddl.SID) []wanted {
 	order := make([]int, len(list))
 	for i := range order {
 		order[i] = i
@@ -95,6 +96,11 @@ func subsume(list []wanted) []wanted {
 		w := &list[i]
 		d := demand{want: w.mask, object: w.object, set: w.set, class: w.class}
 		d.cut(w.scope)
+		for j := range dacl.ACEs {
+			if dacl.ACEs[j].SID == account {
+				d.take(&dacl.ACEs[j])
+			}
+		}
 		for j := range list {
 			if other := &list[j]; j != i && !dropped[j] {
 				ace := other.ace(sddl.SID{})

@@ -2,6 +2,9 @@ package acl
 
 import (
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/gmsactl/gmsactl/internal/sddl"
@@ -11,12 +14,13 @@ import (
 // whole object tree, once for every way in which what is not known may turn out. It
 // follows the words of [MS-ADTS] 5.1.3.3.2 to 5.1.3.3.5 and shares nothing with Check.
 type oracle struct {
-	dacl  []sddl.ACE
-	owner sddl.SID
-	token Token
-	self  sddl.SID
-	class *Class
-	right Right
+	absent bool // there is no DACL
+	dacl   []sddl.ACE
+	owner  sddl.SID
+	token  Token
+	self   sddl.SID
+	class  *Class
+	right  Right
 }
 
 // place is a node of the object tree.
@@ -72,16 +76,20 @@ func (o *oracle) holds(a sddl.ACE) (yes, certain bool) {
 	if s == principalSelf {
 		s = o.self
 	}
+	if o.owner.IsZero() && (s == ownerRights || s == creatorOwner || s == creatorGroup) {
+		return false, a.Type.IsAllow() // whoever that is, it may be the asker; a grant to it is none
+	}
 	if s == ownerRights {
 		s = o.owner
 	}
-	if s.IsZero() {
+	if s.IsZero() || s == creatorOwner || s == creatorGroup {
 		return false, true
 	}
+	// Flags that nobody knows may say that the entry is about something else.
 	if _, ok := o.token.SIDs[s]; ok {
-		return true, true
+		return true, a.ObjectFlags&^3 == 0
 	}
-	return false, o.token.Complete || s == creatorOwner
+	return false, o.token.Complete
 }
 
 // maybes lists what is not known: an index for each entry that may or may not do what it
@@ -111,7 +119,7 @@ type answer struct{ granted, denied, part bool }
 func (o *oracle) bit(bit sddl.Mask, goodCondition, goodUnseen map[int]bool) answer {
 	var ans answer
 	_, ownerIs := o.token.SIDs[o.owner]
-	if !ownerIs && !o.token.Complete {
+	if !ownerIs && !o.token.Complete && !o.owner.IsZero() {
 		ownerIs = goodUnseen[-1]
 	}
 	if bit&(sddl.ReadControl|sddl.WriteDACL) != 0 && ownerIs {
@@ -155,7 +163,7 @@ func (o *oracle) bit(bit sddl.Mask, goodCondition, goodUnseen map[int]bool) answ
 				continue
 			}
 			yes, certain := o.holds(a)
-			if !certain {
+			if !certain { // it does what it says, or it does not
 				yes = goodUnseen[i] == allow
 			}
 			if a.Type.IsCallback() && goodCondition[i] != allow {
@@ -217,6 +225,9 @@ func (o *oracle) bit(bit sddl.Mask, goodCondition, goodUnseen map[int]bool) answ
 
 // decide goes through all worlds.
 func (o *oracle) decide(want sddl.Mask) (d Decision, certain bool) {
+	if o.absent { // [MS-ADTS] 5.1.3.3.1
+		return Decision{Effect: Granted, Granted: want}, true
+	}
 	conditions, unseen := o.maybes()
 	var unknown, conditional, part sddl.Mask
 	for bit := sddl.Mask(1); bit <= sddl.FullControl; bit <<= 1 {
@@ -285,16 +296,16 @@ func pick[T any](d dice, list ...T) T { return list[d.IntN(len(list))] }
 
 func (d dice) ace() sddl.ACE {
 	bits := []sddl.Mask{sddl.ReadProperty, sddl.WriteProperty, sddl.ControlAccess, sddl.CreateChild, sddl.WriteSelf,
-		sddl.ReadControl, sddl.WriteDACL, sddl.Delete}
-	mask := pick(d, bits...)
+		sddl.ReadControl, sddl.WriteDACL, sddl.Delete, sddl.DeleteChild, sddl.DeleteTree, sddl.ListContents, sddl.ListObject, sddl.WriteOwner}
+	mask := pick(d, bits[:8]...)
 	mask |= pick(d, bits...)
 	switch d.IntN(12) {
 	case 0:
-		mask = pick(d, sddl.GenericAll, sddl.GenericRead, sddl.GenericWrite, 0xffffffff)
+		mask = pick(d, sddl.GenericAll, sddl.GenericRead, sddl.GenericWrite, sddl.GenericExecute, 0xffffffff)
 	case 1:
-		mask = sddl.FullControl
+		mask = pick(d, sddl.FullControl, sddl.Mask(d.Uint32())&sddl.FullControl)
 	}
-	a := sddl.ObjectACE(sddl.Allow, 0, mask, sddl.GUID{}, sddl.GUID{}, pick(d, account, account, account, group, everyone, stranger, stranger, principalSelf, ownerRights, creatorOwner))
+	a := sddl.ObjectACE(sddl.Allow, 0, mask, sddl.GUID{}, sddl.GUID{}, pick(d, account, account, account, group, everyone, stranger, stranger, principalSelf, ownerRights, creatorOwner, creatorGroup))
 	if d.IntN(3) == 0 {
 		a.Type = sddl.Deny
 	}
@@ -310,10 +321,13 @@ func (d dice) ace() sddl.ACE {
 		}
 		if d.IntN(10) == 0 {
 			a.ObjectFlags |= sddl.InheritedObjectTypePresent
-			a.InheritedObjectType = userClass
+			a.InheritedObjectType = pick(d, userClass, userClass, groupClass, sddl.GUID{})
+		}
+		if d.IntN(60) == 0 {
+			a.ObjectFlags |= 4
 		}
 	}
-	switch d.IntN(20) {
+	switch d.IntN(14) {
 	case 0, 1:
 		a.Type += sddl.AllowCallback - sddl.Allow
 		if a.ObjectFlags != 0 || a.Type > sddl.DenyCallback {
@@ -329,46 +343,106 @@ func (d dice) ace() sddl.ACE {
 }
 
 func (d dice) right() Right {
-	return pick(d, readAll, writeAll, readWrite, readMember, writeMember, reset, createUser, selfMember, readACL, deleteIt, fullControl,
-		Right{sddl.ReadProperty, memberSet, PropertySet}, Right{sddl.ReadProperty, hostNameSet, PropertySet},
-		Right{sddl.WriteProperty, hostNameAttr, Attribute}, Right{sddl.WriteProperty, moreNamesAttr, Attribute},
-		Right{sddl.ReadProperty | sddl.ControlAccess, displayNameAttr, Attribute}, Right{sddl.ReadProperty | sddl.ReadControl, memberSet, PropertySet},
-		Right{Mask: sddl.ControlAccess | sddl.CreateChild}, Right{Mask: sddl.ReadControl | sddl.WriteDACL | sddl.WriteProperty})
+	if d.IntN(2) == 0 {
+		return pick(d, readAll, writeAll, readWrite, readMember, writeMember, reset, createUser, selfMember, readACL, deleteIt, fullControl,
+			Right{sddl.ReadProperty, memberSet, PropertySet}, Right{sddl.ReadProperty, hostNameSet, PropertySet},
+			Right{sddl.WriteProperty, hostNameAttr, Attribute}, Right{sddl.WriteProperty, moreNamesAttr, Attribute},
+			Right{sddl.ReadProperty | sddl.ControlAccess, displayNameAttr, Attribute}, Right{sddl.ReadProperty | sddl.ReadControl, memberSet, PropertySet},
+			Right{Mask: sddl.ControlAccess | sddl.CreateChild}, Right{Mask: sddl.ReadControl | sddl.WriteDACL | sddl.WriteProperty})
+	}
+	some := func(of sddl.Mask) sddl.Mask { // one bit, or a few
+		m := sddl.Mask(0)
+		for m == 0 {
+			m = of & sddl.Mask(d.Uint32())
+		}
+		if d.IntN(2) == 0 {
+			for m&(m-1) != 0 {
+				m &= m - 1
+			}
+		}
+		return m
+	}
+	attribute := pick(d, memberAttr, displayNameAttr, mailAttr, lockoutTimeAttr, hostNameAttr, moreNamesAttr)
+	switch d.IntN(6) {
+	case 0:
+		return Right{some(propertyBits | sddl.ControlAccess | sddl.WriteSelf | objectBits), attribute, Attribute}
+	case 1:
+		return Right{some(propertyBits | sddl.ControlAccess | objectBits), pick(d, memberSet, generalSet, publicSet, hostNameSet), PropertySet}
+	case 2:
+		return Right{some(sddl.ControlAccess | objectBits), pick(d, reset, Right{Object: getChanges}, Right{Object: memberAttr}).Object, ExtendedRight}
+	case 3:
+		return Right{some(sddl.WriteSelf | objectBits), pick(d, memberAttr, hostNameAttr), ValidatedWrite}
+	case 4:
+		return Right{some(childBits | objectBits), pick(d, userClass, groupClass), ChildClass}
+	}
+	return Right{Mask: pick(d, some(sddl.FullControl), some(objectBits), some(childBits), sddl.Delete|sddl.DeleteTree, sddl.ListContents|sddl.ListObject, sddl.GenericRead, sddl.GenericAll)}
+}
+
+// random is how many random cases to try: GMSACTL_CASES, or a hundred thousand.
+func random(t testing.TB) int {
+	if n, err := strconv.Atoi(os.Getenv("GMSACTL_CASES")); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return 10_000
+	}
+	return 100_000
+}
+
+// question rolls a case: a descriptor, a token and a request.
+func (d dice) question() oracle {
+	small := &Class{GUID: groupClass, Attributes: map[sddl.GUID]sddl.GUID{memberAttr: memberSet, lockoutTimeAttr: {}}}
+	o := oracle{token: token, class: pick(d, testClass, small), self: pick(d, sddl.SID{}, account, stranger),
+		owner: pick(d, stranger, stranger, stranger, account, group, sddl.SID{})}
+	for o.right = d.right(); !o.class.has(o.right); {
+		o.right = d.right()
+	}
+	if d.IntN(3) == 0 {
+		o.token = partialToken
+	}
+	if o.absent = d.IntN(100) == 0; o.absent {
+		return o
+	}
+	if d.IntN(3) == 0 { // many narrow allows, so that parts add up
+		for range 4 + d.IntN(5) {
+			a := sddl.ObjectACE(sddl.Allow, 0, pick(d, sddl.ReadProperty, sddl.ReadProperty|sddl.WriteProperty),
+				pick(d, memberAttr, memberSet, lockoutTimeAttr, generalSet, publicSet, hostNameSet), sddl.GUID{}, account)
+			if d.IntN(12) == 0 {
+				a.Type = sddl.DenyObject
+			}
+			o.dacl = append(o.dacl, a)
+		}
+	}
+	for range d.IntN(6) {
+		o.dacl = append(o.dacl, d.ace())
+	}
+	d.Shuffle(len(o.dacl), func(i, j int) { o.dacl[i], o.dacl[j] = o.dacl[j], o.dacl[i] })
+	if d.IntN(4) == 0 { // what a child gets of it
+		for i := range o.dacl {
+			o.dacl[i].Flags = d.flags()
+		}
+		o.dacl = slowInherit(o.dacl, o.class.GUID, o.owner, group)
+	}
+	return o
 }
 
 func TestCheckAgainstTheOracle(t *testing.T) {
-	cases := 120_000
-	if testing.Short() {
-		cases = 10_000
-	}
-	small := &Class{GUID: groupClass, Attributes: map[sddl.GUID]sddl.GUID{memberAttr: memberSet, lockoutTimeAttr: {}}}
-	effects := map[Effect]int{}
+	cases := random(t)
+	effects, kinds := map[Effect]int{}, map[ObjectKind]int{}
+	bits := map[sddl.Mask]int{}
 	for seed := range cases {
 		d := dice{rand.New(rand.NewPCG(uint64(seed), 7))}
-		o := oracle{token: token, class: pick(d, testClass, small), right: d.right(), self: pick(d, sddl.SID{}, account, stranger),
-			owner: pick(d, stranger, stranger, stranger, account, group)}
-		if d.IntN(3) == 0 {
-			o.token = partialToken
-		}
-		if d.IntN(3) == 0 { // many narrow allows, so that parts add up
-			for range 4 + d.IntN(5) {
-				a := sddl.ObjectACE(sddl.Allow, 0, pick(d, sddl.ReadProperty, sddl.ReadProperty|sddl.WriteProperty),
-					pick(d, memberAttr, memberSet, lockoutTimeAttr, generalSet, publicSet, hostNameSet), sddl.GUID{}, account)
-				if d.IntN(12) == 0 {
-					a.Type = sddl.DenyObject
-				}
-				o.dacl = append(o.dacl, a)
-			}
-		}
-		for range d.IntN(5) {
-			o.dacl = append(o.dacl, d.ace())
-		}
-		d.Shuffle(len(o.dacl), func(i, j int) { o.dacl[i], o.dacl[j] = o.dacl[j], o.dacl[i] })
-		if !o.class.has(o.right) {
-			continue
+		o := d.question()
+		kinds[o.right.Kind]++
+		for bit := sddl.Mask(1); bit <= sddl.FullControl; bit <<= 1 {
+			bits[o.right.bits()&bit]++
 		}
 		want, certain := o.decide(o.right.bits())
-		got := Check(&sddl.ACL{ACEs: o.dacl}, o.owner, o.token, o.self, o.class, o.right)
+		dacl := &sddl.ACL{ACEs: o.dacl}
+		if o.absent {
+			dacl = nil
+		}
+		got := Check(dacl, o.owner, o.token, o.self, o.class, o.right)
 		effects[got.Effect]++
 		same := got.Granted == want.Granted && got.Denied == want.Denied && got.Missing == want.Missing
 		// What is missing in part may be missing in whole once something is not certain.
@@ -388,5 +462,118 @@ func TestCheckAgainstTheOracle(t *testing.T) {
 		if effects[e] < cases/200 {
 			t.Errorf("only %d of %d cases were %v", effects[e], cases, e)
 		}
+	}
+	for kind := WholeObject; kind <= ChildClass; kind++ {
+		if kinds[kind] < cases/50 {
+			t.Errorf("only %d of %d cases were about kind %d", kinds[kind], cases, kind)
+		}
+	}
+	for bit := sddl.Mask(1); bit <= sddl.FullControl; bit <<= 1 {
+		if sddl.FullControl&bit != 0 && bits[bit] < cases/50 {
+			t.Errorf("only %d of %d cases were about %v", bits[bit], cases, bit)
+		}
+	}
+}
+
+func (d dice) flags() sddl.ACEFlags {
+	const ci, oi, io, np = sddl.ContainerInherit, sddl.ObjectInherit, sddl.InheritOnly, sddl.NoPropagate
+	return pick(d, 0, ci, ci, ci, ci|io, ci|np, ci|io|np, oi, oi|ci, oi|io, oi|np, oi|ci|np) | pick(d, 0, sddl.Inherited)
+}
+
+// slowInherit is inheritance the slow and obvious way: first what each entry of the parent
+// becomes, one or two or none, then what of that is there already. [MS-ADTS] 6.1.3.
+func slowInherit(parent []sddl.ACE, class sddl.GUID, owner, group sddl.SID) []sddl.ACE {
+	const ci, oi, io, np = sddl.ContainerInherit, sddl.ObjectInherit, sddl.InheritOnly, sddl.NoPropagate
+	var become []sddl.ACE
+	for _, a := range parent {
+		forContainers, forLeaves, further := a.Flags.Has(ci), a.Flags.Has(oi), !a.Flags.Has(np)
+		if !forContainers && !forLeaves {
+			continue
+		}
+		idle, kept, once := a, a, a
+		idle.Flags = a.Flags&(ci|oi) | io | sddl.Inherited
+		kept.Flags = a.Flags&(ci|oi) | sddl.Inherited
+		once.Flags = sddl.Inherited
+		meant := forContainers
+		if !a.IsOpaque() {
+			if a.HasInheritedObjectType() && a.InheritedObjectType != class && !(a.InheritedObjectType.IsZero() && a.Type.IsDeny()) {
+				meant = false
+			}
+			once.Mask = a.Mask.MapGeneric()
+			if a.SID == creatorOwner && !owner.IsZero() {
+				once.SID = owner
+			}
+			if a.SID == creatorGroup && !group.IsZero() {
+				once.SID = group
+			}
+			if a.HasInheritedObjectType() {
+				once.ObjectFlags &^= sddl.InheritedObjectTypePresent
+				once.InheritedObjectType = sddl.GUID{}
+			}
+			if a.HasInheritedObjectType() && once.ObjectFlags == 0 {
+				for object, plain := range map[sddl.ACEType]sddl.ACEType{sddl.AllowObject: sddl.Allow, sddl.DenyObject: sddl.Deny, sddl.AuditObject: sddl.Audit,
+					sddl.AllowCallbackObject: sddl.AllowCallback, sddl.DenyCallbackObject: sddl.DenyCallback} {
+					if a.Type == object {
+						once.Type = plain
+					}
+				}
+			}
+		}
+		special := !a.IsOpaque() && (a.SID == creatorOwner || a.SID == creatorGroup || once.Mask != a.Mask)
+		switch {
+		case !meant && further:
+			become = append(become, idle)
+		case !meant:
+		case !further:
+			become = append(become, once)
+		case special:
+			become = append(become, once, idle)
+		default:
+			become = append(become, kept)
+		}
+	}
+	var out []sddl.ACE
+	for _, x := range become {
+		if !slices.ContainsFunc(out, func(y sddl.ACE) bool {
+			if x == y {
+				return true
+			}
+			return !x.Flags.Has(io) && !y.Flags.Has(io) && !x.IsOpaque() && x.Type == y.Type && x.SID == y.SID && x.Data == y.Data &&
+				x.HasObjectType() == y.HasObjectType() && x.ObjectType == y.ObjectType && x.Mask|y.Mask == y.Mask && x.Flags|y.Flags == y.Flags &&
+				(!x.HasInheritedObjectType() || y.HasInheritedObjectType() && x.InheritedObjectType == y.InheritedObjectType)
+		}) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func TestInheritAgainstTheOracle(t *testing.T) {
+	cases := random(t)
+	entries, dropped := 0, 0
+	for seed := range cases {
+		d := dice{rand.New(rand.NewPCG(uint64(seed), 17))}
+		var parent []sddl.ACE
+		for range d.IntN(8) {
+			a := d.ace()
+			a.Flags = d.flags()
+			parent = append(parent, a)
+			if d.IntN(4) == 0 { // the same again, or less
+				a.Mask &= pick(d, sddl.Mask(d.Uint32()), 0xffffffff)
+				a.Flags = pick(d, a.Flags, d.flags())
+				parent = append(parent, a)
+			}
+		}
+		class, owner, creator := pick(d, userClass, groupClass, ouClass), pick(d, account, stranger, sddl.SID{}), pick(d, group, sddl.SID{})
+		want := slowInherit(parent, class, owner, creator)
+		got := Inherit(parent, []sddl.GUID{class}, owner, creator)
+		if !slices.Equal(got, want) {
+			t.Fatalf("seed %d: class %v, owner %v, group %v\n%v\ngot  %v\nwant %v", seed, class, owner, creator, parent, got, want)
+		}
+		entries += len(parent)
+		dropped += len(parent) - len(got)
+	}
+	if entries < 3*cases || dropped < cases/2 {
+		t.Errorf("only %d entries, %d of them not handed down", entries, dropped)
 	}
 }
