@@ -564,3 +564,15 @@ func BenchmarkExplain(b *testing.B) {
 		}
 	}
 }
+
+// A right that is about other classes is said to be.
+func TestRightOfAnotherClass(t *testing.T) {
+	r := forest(t, thing{dn: ou, class: "organizationalUnit", sddl: open}, thing{dn: team, class: "group", sddl: open + "(A;;CR;;;AGENT)"},
+		thing{dn: bob, class: "user", sddl: open + "(A;;CR;;;AGENT)"},
+		thing{dn: "CN=User-Force-Change-Password,CN=Extended-Rights,CN=Configuration," + head, attrs: map[string]string{"appliesTo": classUser}})
+	for dn, notes := range map[string]int{team: 1, bob: 0} {
+		if x := ask(t, r, agent, dn, "extended:User-Force-Change-Password"); !x.Granted() || len(x.Notes) != notes {
+			t.Errorf("on %s: %s with the notes %q, want %d", dn, x.Effect, x.Notes, notes)
+		}
+	}
+}

@@ -78,7 +78,8 @@ type request struct {
 	right     *directory.ControlAccessRight // a property set, an extended right or a validated write
 	class     *directory.Class
 
-	nature nature // of an attribute that is to be written
+	nature  nature   // of an attribute that is to be written
+	applies []string // the classes that an extended right is about, in lower case; nil: not shown
 }
 
 // nature is what of an attribute's definition matters to who writes it. [MS-ADTS] 3.1.1.2.3.
@@ -194,6 +195,11 @@ func (e *Explainer) request(ctx context.Context, text string) (*request, error) 
 			return nil, err
 		}
 	}
+	if v == verbExtended {
+		if q.applies, err = e.applies(ctx, q.right); err != nil {
+			return nil, err
+		}
+	}
 	if len(e.requests) >= cacheSize {
 		clear(e.requests)
 	}
@@ -257,4 +263,28 @@ func (e *Explainer) nature(ctx context.Context, a *directory.AttributeSchema) (n
 		}
 	}
 	return n, nil
+}
+
+// applies are the classes that a right is about. [MS-ADTS] 5.1.3.2.1.
+func (e *Explainer) applies(ctx context.Context, r *directory.ControlAccessRight) ([]string, error) {
+	q := directory.Query{
+		Base: "CN=Extended-Rights," + e.domain.ConfigurationDN, Scope: directory.OneLevel,
+		Any: []directory.Match{{Attr: "cn", Value: r.Name}}, Attrs: []string{"cn", "appliesTo"},
+	}
+	var out []string
+	for found, err := range e.reader.Read(ctx, q) {
+		if err != nil {
+			return nil, fmt.Errorf("read the right %s: %w", r.Name, err)
+		}
+		for _, text := range found.Texts("appliesTo") {
+			g, err := sddl.ParseGUID(text)
+			if err != nil {
+				continue
+			}
+			if c := e.schema.ClassOf(g); c != nil {
+				out = append(out, strings.ToLower(c.Name))
+			}
+		}
+	}
+	return out, nil
 }

@@ -79,7 +79,11 @@ func (ev *evidence) paths() paths {
 		}
 		return p
 	case verbExtended:
-		return paths{ways: []way{one(sddl.ControlAccess, q.right.GUID, acl.ExtendedRight)}}
+		p := paths{ways: []way{one(sddl.ControlAccess, q.right.GUID, acl.ExtendedRight)}}
+		if o.structural != nil && q.applies != nil && !slices.ContainsFunc(ev.schema.Lineage(o.structural.Name), func(c string) bool { return slices.Contains(q.applies, c) }) {
+			p.notes = append(p.notes, fmt.Sprintf("%s is no right to objects of class %s: nothing asks for it here.", q.right.Name, o.structural.Name))
+		}
+		return p
 	case verbCreate:
 		p := paths{ways: []way{one(sddl.CreateChild, q.class.GUID, acl.ChildClass)}}
 		switch {
