@@ -162,15 +162,33 @@ func (c *Capture) read(ctx context.Context, q Query, yield func(Entry, error) bo
 	base := newSubtree(q.Base)
 	at, held := c.byKey[base.key]
 	if q.Scope == Base && held {
-		if q.matches(c.entries[at]) {
-			yield(q.project(c.entries[at]), nil)
+		e := c.entries[at]
+		// A group may be held for its name alone, and its descriptor be in a sweep.
+		if q.Descriptor && e.Value(descriptorAttr) == nil && c.sweepOf(base.key) != nil {
+			for swept, err := range c.sweptObject(ctx, base) {
+				if err != nil {
+					return err
+				}
+				e.Attrs = slices.Clone(e.Attrs)
+				for _, a := range swept.Attrs {
+					if e.Values(a.Name) == nil {
+						e.Attrs = append(e.Attrs, a)
+					}
+				}
+			}
+		}
+		if q.matches(e) {
+			yield(q.project(e), nil)
 		}
 		return nil
 	}
 	every := q.Scope != Base && len(q.Any) == 0
 	if s := c.sweepOf(base.key); s != nil && (every || !held) {
 		lacks := s.lacks(q)
-		if q.Scope != Base && (!every || len(lacks) > 0) {
+		switch {
+		case q.Scope != Base && !every:
+			return &NotRecordedError{DN: q.Base}
+		case q.Scope != Base && len(lacks) > 0:
 			return &NotRecordedError{DN: q.Base, Attrs: lacks}
 		}
 		return c.scan(ctx, q, base, c.swept, false, func(e Entry, err error) bool {
@@ -242,7 +260,9 @@ func (c *Capture) scan(ctx context.Context, q Query, base subtree, from *capture
 			continue
 		}
 		// Nobody else has the entry.
-		e.Attrs = slices.DeleteFunc(e.Attrs, func(a Attribute) bool { return !q.wants(a.Name) })
+		if e.Attrs = slices.DeleteFunc(e.Attrs, func(a Attribute) bool { return !q.wants(a.Name) }); len(e.Attrs) == 0 {
+			e.Attrs = nil
+		}
 		if !yield(e, nil) || q.Scope == Base {
 			return nil
 		}
@@ -251,6 +271,18 @@ func (c *Capture) scan(ctx context.Context, q Query, base subtree, from *capture
 		return &NotFoundError{DN: q.Base, Matched: c.matched(q.Base)}
 	}
 	return nil
+}
+
+// sweptObject is what the sweeps have of an object; nothing where it is not in them.
+func (c *Capture) sweptObject(ctx context.Context, object subtree) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range c.stream(ctx, c.swept) {
+			if _, same := object.holds(e.DN); err != nil || same {
+				yield(e, err)
+				return
+			}
+		}
+	}
 }
 
 // sweepOf is a sweep that has what is at and below a DNKey; nil when none has.

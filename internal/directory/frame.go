@@ -141,6 +141,9 @@ const (
 // stream reads the entries of the tail, and ahead of the loop over them.
 func (c *Capture) stream(ctx context.Context, from *captureTail) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		if from == nil { // sweeps that found nothing
+			return
+		}
 		file, err := c.open()
 		if err == nil {
 			err = skip(file, from.offset)

@@ -231,6 +231,10 @@ func (in *ldifReader) entry() (Entry, error) {
 			}
 			continue
 		}
+		// The blank line is lost that kept two objects apart.
+		if strings.EqualFold(string(name), "dn") {
+			return Entry{}, errors.New("a record has a second dn")
+		}
 		text, ok := in.names[string(name)]
 		if !ok {
 			if text = string(name); len(in.names) < 1000 && len(text) < 100 {

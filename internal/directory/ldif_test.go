@@ -78,6 +78,7 @@ func TestReadLDIFNamesTheLine(t *testing.T) {
 		{"bad base64", "dn: CN=a\ncn:: !!\n", "line 2: cn: illegal base64 data at input byte 0"},
 		{"a URL", "dn: CN=a\nphoto:< file:///etc/shadow\n", "line 2: photo: a value by URL is not read"},
 		{"a search that stopped at a limit", "dn: CN=a\n\nsearch: 2\nresult: 4 Size limit exceeded\n", "line 4: the search behind this file did not succeed: result: 4 Size limit exceeded"},
+		{"two objects in one record", "dn: CN=a\ncn: a\ndn: CN=b\n", "line 3: a record has a second dn"},
 		{"a change", "dn: CN=a\nchangetype: modify\n", `line 2: changetype "modify" is a change, not what a directory said`},
 	}
 	for _, tt := range tests {
