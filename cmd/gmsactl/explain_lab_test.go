@@ -207,6 +207,11 @@ func TestExplainAgreesWithTheDC(t *testing.T) {
 		}
 	}
 
+	text = administrator(t, lab).want(exitOK, "explain", lab.User, team, "extended:User-Force-Change-Password").stdout
+	if !strings.Contains(text, "is no right to objects of class group") {
+		t.Errorf("that a group has no password is not in\n%s", text)
+	}
+
 	// What was collected gives the same answer.
 	u := administrator(t, lab)
 	u.want(exitOK, "collect", account.SAMAccountName, "--target", alice, "--target", team, "--out", u.file("capture.ldif"))
