@@ -475,6 +475,8 @@ func (e *evaluation) value(t *sddl.Token, of sddl.ClaimType, f folding) (value, 
 	switch is := func(types ...sddl.ClaimType) bool { return of == 0 || slices.Contains(types, of) }; {
 	case t.Code.IsInt() && of == sddl.ClaimBool:
 		return value{kind: of, n: uint64(t.Int)}, t.Int == 0 || t.Int == 1
+	case t.Code.IsInt() && of == 0 && t.Int < 0 && t.Sign == sddl.SignNone && t.Base != sddl.BaseDecimal:
+		return value{}, false // all 64 bits, of which nobody says whether one is the sign
 	case t.Code.IsInt() && is(sddl.ClaimInt64, sddl.ClaimUint64):
 		return value{kind: sddl.ClaimInt64, minus: t.Int < 0 && of != sddl.ClaimUint64, n: uint64(t.Int)}, true
 	case t.Code == sddl.TokenString && is(sddl.ClaimString):

@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math/rand/v2"
 	"slices"
@@ -223,9 +224,12 @@ func TestMissingACEs(t *testing.T) {
 
 func TestMissingACEsAreEnoughAndNoMore(t *testing.T) {
 	others := []sddl.SID{group, stranger, everyone}
-	for seed := range random(t) / 5 {
+	child := &Class{Name: "user", GUID: userClass, Attributes: testClass.Attributes, Default: descriptor(t, "D:(A;;RPLCRC;;;PS)(OA;;RPWP;<set:general>;;WD)")}
+	none := sddl.SID{}
+	inserted := 0
+	for seed := range random(t) {
 		d := dice{rand.New(rand.NewPCG(uint64(seed), 11))}
-		before := &sddl.ACL{}
+		before := &sddl.ACL{Revision: 4}
 		for range d.IntN(8) {
 			a := d.ace()
 			if d.IntN(2) == 0 {
@@ -233,12 +237,28 @@ func TestMissingACEsAreEnoughAndNoMore(t *testing.T) {
 			}
 			before.ACEs = append(before.ACEs, a)
 		}
+		if d.IntN(4) > 0 {
+			slices.SortStableFunc(before.ACEs, func(a, b sddl.ACE) int { return canonically(a) - canonically(b) })
+		}
 		var reqs []Requirement
 		for range 1 + d.IntN(6) {
 			reqs = append(reqs, Requirement{d.right(), Scope(d.IntN(4)), pick(d, sddl.GUID{}, userClass, groupClass)})
 		}
 		missing := MissingACEs(before, account, reqs, setOfTest)
 		after := &sddl.ACL{ACEs: slices.Concat(before.ACEs, missing)}
+		if with, err := before.WithAllows(missing...); err == nil { // it is in order, so that a plan may add to it
+			after = with
+			// Taken out again, the very bytes are left.
+			back, err := after.WithoutAllows(missing...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was, _ := before.Append(nil)
+			if is, err := back.Append(nil); err != nil || !bytes.Equal(is, was) {
+				t.Fatalf("seed %d: %v\nwith %v\nand without %v, %v", seed, before.ACEs, missing, back.ACEs, err)
+			}
+			inserted += len(missing)
+		}
 		if again := MissingACEs(after, account, reqs, setOfTest); len(again) != 0 {
 			t.Fatalf("seed %d: %+v\nstill missing %+v", seed, reqs, again)
 		}
@@ -270,11 +290,36 @@ func TestMissingACEsAreEnoughAndNoMore(t *testing.T) {
 		for _, sid := range others {
 			who := Token{Account: sid, Complete: true, SIDs: map[sddl.SID]Via{sid: Own}}
 			right := d.right()
-			a := Check(before, stranger, who, sddl.SID{}, testClass, right)
-			b := Check(after, stranger, who, sddl.SID{}, testClass, right)
-			if a.Effect != b.Effect || a.Granted != b.Granted || !slices.Equal(a.Deciding, b.Deciding) {
-				t.Fatalf("seed %d: %v had %+v and has %+v", seed, sid, a, b)
+			same := func(where string, before, after Decision) {
+				t.Helper()
+				// Entries of others stand in other places, and are the same.
+				for _, decision := range []*Decision{&before, &after} {
+					decision.Deciding = slices.Clone(decision.Deciding)
+					for i := range decision.Deciding {
+						decision.Deciding[i].Index = 0
+					}
+				}
+				if before.Effect != after.Effect || before.Granted != after.Granted || !slices.Equal(before.Deciding, after.Deciding) {
+					t.Fatalf("seed %d: %v had %+v %s and has %+v", seed, sid, before, where, after)
+				}
 			}
+			same("here", Check(before, stranger, who, none, testClass, right), Check(after, stranger, who, none, testClass, right))
+			same("below", Check(NewObject(before, child, none, none), none, who, none, child, right),
+				Check(NewObject(after, child, none, none), none, who, none, child, right))
 		}
 	}
+	if inserted < random(t)/2 {
+		t.Errorf("only %d entries were put between others", inserted)
+	}
+}
+
+// canonically is where an entry stands in canonical order.
+func canonically(a sddl.ACE) int {
+	switch {
+	case a.IsInherited():
+		return 2
+	case a.Type.IsDeny():
+		return 0
+	}
+	return 1
 }
