@@ -6,7 +6,7 @@ FUZZTIME    ?= 10s
 SCRIPTS     := lab/lab lab/seed-demo .ci/run
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo demo-capture test lint fuzz corpora bench lab lab-down clean
+.PHONY: help build demo demo-capture test lint fuzz corpora bench bench-sweep bench-forest lab lab-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,16 @@ corpora: ## keep what fuzz found to reach new code in internal/sddl, as its test
 
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-sweep: ## a sweep over 20,000 objects of the lab next to ldapsearch reading the same; needs ldap-utils and libsasl2-modules-gssapi-mit
+	@set -e; lab/lab up >/dev/null; environment=$$(lab/lab env); eval "$$environment"; set -x; \
+	GMSACTL_BENCH_SWEEP=20000 $(GO) test -run '^$$' -bench LabSweep -benchtime 7x -timeout 30m ./internal/ldapx
+
+FOREST ?= forest.ldif
+
+bench-forest: build ## audit --reach --excess of a capture of 1,000,000 objects, made first: 4.2 GB
+	@set -ex; [ -e $(FOREST) ] || $(GO) run ./lab/forest -out $(FOREST); status=0; \
+	/usr/bin/time -v bin/gmsactl audit 'provAgentgMSA$$' --from $(FOREST) --reach --excess >/dev/null || status=$$?; [ $$status = 3 ]
 
 lab: ## two Active Directory forests on loopback (root on Linux)
 	@lab/lab up
