@@ -2,7 +2,9 @@ package plan
 
 import (
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
@@ -21,7 +23,11 @@ func TestPlansOfRandomDACLs(t *testing.T) {
 	sets := [][]*policy.Policy{builtin(t), {mixed}, append(builtin(t), mixed)}
 	targets := containers(t)
 	cases, changed, blocked := 0, 0, 0
-	for round := range uint64(rounds) {
+	n := uint64(rounds)
+	if more, err := strconv.ParseUint(os.Getenv("GMSACTL_ROUNDS"), 10, 64); err == nil {
+		n = more
+	}
+	for round := range n {
 		r := rand.New(rand.NewPCG(round, 1))
 		f := newForest(t)
 		f.server = server{round&1 != 0, round&2 != 0, round&4 != 0, round&8 != 0}
@@ -82,6 +88,7 @@ func TestPlansOfRandomDACLs(t *testing.T) {
 			t.Fatalf("in round %d", round)
 		}
 	}
+	t.Logf("%d DACLs in %d rounds (GMSACTL_ROUNDS asks for more), %d changed, %d rules blocked", cases, n, changed, blocked)
 	// Of nothing, every property holds.
 	if rounds >= 27 && cases < 2000 || changed < cases/2 || blocked < cases/8 {
 		t.Errorf("of %d DACLs only %d were changed, %d rules blocked", cases, changed, blocked)
