@@ -67,7 +67,7 @@ func (s *sweep) beyond(k *kindState) []beyond {
 	for i := range d.DACL.ACEs {
 		a := d.DACL.ACEs[i]
 		via := s.viaOf(d, &a)
-		if via == acl.NotHeld || !a.Type.IsAllow() || a.IsInherited() && a.Flags.Has(sddl.InheritOnly) {
+		if via == acl.NotHeld || !a.Type.IsAllow() {
 			continue
 		}
 		// A condition may hold.

@@ -71,7 +71,22 @@ func TestExcess(t *testing.T) {
 			f.add(target, ou, plain)
 			f.add(mine, "group", "O:SYD:(D;;WD;;;GROUPOFIT)(A;;WD;;;AGENT)")
 			f.add("CN=H,"+target, "group", "O:SYD:(A;;WD;;;AGENT)(D;;WD;;;GROUPOFIT)")
-		}, `own WD on 1, stands on 2 at "": write-dacl`},
+			f.add("CN=I,"+target, "group", "O:SYD:(D;;WD;;;GROUPOFIT)(A;;WD;;;AGENT)")
+		}, `own WD on 1, stands on 3 at "": write-dacl`},
+		{"nothing comes from above a container that blocks it", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CIIO;WD;;;AGENT)")
+			f.add("OU=A,"+target, ou, "O:SYD:P")
+			f.add("CN=G,OU=A,"+target, "group", "O:SYD:(A;CIID;WD;;;AGENT)")
+		}, `own WD on 1, stands on 0 at "unseen": write-dacl` + "\n" + `own WD on 0, stands on 1 at "` + target + `": write-dacl`},
+		{"nothing comes from an entry for another class", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;WD;;"+userGUID+";AGENT)")
+			f.add(mine, "group", "O:SYD:(A;CIID;WD;;;AGENT)")
+		}, `own WD on 1, stands on 0 at "unseen": write-dacl` + "\n" + `own WD on 0, stands on 1 at "` + target + `": write-dacl`},
+		{"nothing comes over two levels from an entry for one", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CINPIO;LC;;;AGENT)")
+			f.add("OU=A,"+target, ou, plain)
+			f.add("CN=G,OU=A,"+target, "group", "O:SYD:(A;ID;LC;;;AGENT)")
+		}, `own LC on 1, stands on 0 at "unseen": ` + "\n" + `own LC on 1, stands on 1 at "` + target + `": `},
 		{"an inherited entry is reported where it stands", func(f *forest) {
 			f.add(target, ou, plain)
 			f.add("OU=A,"+target, ou, "O:SYD:(A;CI;WO;;;AGENT)")
@@ -201,6 +216,27 @@ func TestExcess(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a policy asks for on each target is no excess on a target below another.
+func TestExcessOfNestedTargets(t *testing.T) {
+	const rule = "  - {id: x, rights: [list-contents], scope: this-object, source: test}\n"
+	for _, c := range []struct {
+		targets []string
+		want    string
+	}{
+		{[]string{target}, `own LC on 1, stands on 1 at "OU=A,` + target + `": `},
+		{[]string{target, "OU=A," + target}, ""},
+	} {
+		f := newForest(t)
+		f.add(target, "organizationalUnit", "O:SYD:(A;;LC;;;AGENT)")
+		f.add("OU=A,"+target, "organizationalUnit", "O:SYD:P(A;;LC;;;AGENT)")
+		r := sweepOf(t, f, rules(t, rule), Options{Excess: true, Examples: 3}, c.targets...)
+		// On both the same entry stands; on the outer one it is asked for.
+		if got := listed(r.Excess); got != c.want {
+			t.Errorf("%q: got\n%s\nwant\n%s", c.targets, got, c.want)
+		}
 	}
 }
 

@@ -90,6 +90,20 @@ func TestCauses(t *testing.T) {
 			f.add(target, ou, "O:SYD:"+grantMember)
 			f.add(mine, "group", "O:BAD:(A;;RP;;;AU)(A;;GA;;;SY)", with("adminCount", "1"))
 		}, `1: 1 effective, 0 not, 0 protected, 0 unknown`},
+		{"nor do they explain what no entry grants", func(f *forest) {
+			f.add(target, ou, "O:SYD:")
+			f.add(mine, "group", "O:BAD:(A;;RP;;;AU)(A;;GA;;;SY)", with("adminCount", "1"))
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `no-entry at "" on 1`},
+		{"one is protected, and another just blocks inheritance", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:P(A;;GA;;;SY)(A;;RP;;;AU)")
+			f.add("CN=H,"+target, "group", "O:SYD:P(A;;GA;;;BA)(A;;RP;;;AU)")
+		}, "2: 0 effective, 1 not, 1 protected, 0 unknown\n" + `adminsdholder at "` + holderDN + `" on 1` + "\n" + `inheritance-blocked at "" on 1`},
+		{"AdminSDHolder inherits some of its entries", func(f *forest) {
+			f.add(holderDN, "container", "O:SYD:(A;;RP;;;AU)(A;CIID;RC;;;BA)")
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:P(A;;RP;;;AU)(A;CI;RC;;;BA)")
+		}, "1: 0 effective, 0 not, 1 protected, 0 unknown\n" + `adminsdholder at "` + holderDN + `" on 1`},
 		{"AdminSDHolder has an entry that is effective", func(f *forest) {
 			f.add(holderDN, "container", "O:SYD:P(OA;;WP;"+memberGUID+";;AGENT)")
 			f.add(target, ou, "O:SYD:"+grantMember)
@@ -406,6 +420,24 @@ func TestJSONHasNoNulls(t *testing.T) {
 	text, err := json.Marshal([]any{r.Targets[0].Reach, r.Excess, r.AdminSDHolder})
 	if err != nil || bytes.Contains(text, []byte("null")) {
 		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// What depends on groups that were not seen is unknown, and the others are not.
+func TestUnseenGroups(t *testing.T) {
+	f := newForest(t)
+	f.noToken = true
+	f.add(target, "organizationalUnit", "O:SYD:")
+	f.add(mine, "group", "O:SYD:(OA;;WP;"+memberGUID+";;STRANGER)")
+	f.add("CN=H,"+target, "group", "O:SYD:(OA;;WP;"+memberGUID+";;AGENT)")
+	f.add("CN=I,"+target, "group", "O:SYD:(A;;RP;;;STRANGER)")
+	r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true, Excess: true})
+	row := r.Targets[0].Reach.Rows[0]
+	if got, want := told(row), "3: 1 effective, 1 not, 0 protected, 1 unknown\nno-entry at \"\" on 1\nundecided at \"\" on 1"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if r.Excess.Unknown != r.Excess.Objects || r.Excess.Unknown == 0 || len(r.Excess.Notes) != 1 {
+		t.Errorf("%+v", r.Excess)
 	}
 }
 
