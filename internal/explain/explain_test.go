@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/gmsactl/gmsactl/internal/acl"
 	"github.com/gmsactl/gmsactl/internal/demo"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/sddl"
@@ -574,5 +576,78 @@ func TestRightOfAnotherClass(t *testing.T) {
 		if x := ask(t, r, agent, dn, "extended:User-Force-Change-Password"); !x.Granted() || len(x.Notes) != notes {
 			t.Errorf("on %s: %s with the notes %q, want %d", dn, x.Effect, x.Notes, notes)
 		}
+	}
+}
+
+// An entry on an object that AdminSDHolder may protect does not last.
+func TestChangeOnAProtectedObject(t *testing.T) {
+	r := forest(t, thing{dn: ou, class: "organizationalUnit", sddl: open}, thing{dn: team, class: "group", sddl: "O:DAG:DAD:P(A;;LC;;;AU)", attrs: map[string]string{"adminCount": "1"}})
+	if x := ask(t, r, agent, team, "write:info"); !x.Change.Helps || !slices.ContainsFunc(x.Notes, func(n string) bool { return strings.Contains(n, "AdminSDHolder") }) {
+		t.Errorf("%+v, and the notes %q", x.Change, x.Notes)
+	}
+}
+
+// The groups in between are named, the primary group and the well-known SIDs too.
+func TestPath(t *testing.T) {
+	const eve, first, second = "CN=eve," + ou, "CN=first," + ou, "CN=second," + ou
+	sid := func(rid string) string { return domainSID + "-" + rid }
+	bytesOf := func(text string) string {
+		s, err := sddl.ParseSID(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(s.Bytes())
+	}
+	r := forest(t, thing{dn: ou, class: "organizationalUnit", sddl: open},
+		thing{dn: eve, class: "user", sddl: open, attrs: map[string]string{"objectSid": sid("2001"), "sAMAccountName": "eve", "memberOf": first, "primaryGroupID": "2004", "tokenGroups": bytesOf(sid("2003"))}},
+		thing{dn: first, class: "group", attrs: map[string]string{"objectSid": sid("2002"), "sAMAccountName": "first", "memberOf": second}},
+		thing{dn: second, class: "group", attrs: map[string]string{"objectSid": sid("2003"), "sAMAccountName": "second"}},
+		thing{dn: team, class: "group", sddl: open + "(A;;WP;;;" + sid("2003") + ")(A;;SD;;;BU)"})
+	e, err := New(t.Context(), r, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := e.account(t.Context(), "eve")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The token of the test has one group only: the other ones are put in here.
+	for _, rid := range []string{"2002", "2004"} {
+		s, err := sddl.ParseSID(sid(rid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.token.SIDs[s] = acl.Group
+	}
+	a.in = nil
+	if err := a.loadPaths(t.Context(), r, e.domain); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ to, want string }{
+		{sid("2003"), sid("2002") + " " + sid("2003")},
+		{sid("2002"), sid("2002")},
+		{sid("2004"), sid("2004")},
+		{"S-1-5-32-545", "S-1-5-11 S-1-5-32-545"},
+		{"S-1-5-11", ""},
+		{sid("9999"), ""},
+	} {
+		to, err := sddl.ParseSID(tt.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range a.path(to) {
+			got = append(got, s.String())
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("to %s: %q, want %q", tt.to, strings.Join(got, " "), tt.want)
+		}
+	}
+	x, err := e.Explain(t.Context(), "eve", team, "write:member")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !x.Granted() || x.Ways[0].Checks[0].Decides[0].Through.How != "group" || len(x.Ways[0].Checks[0].Decides[0].Through.Path) != 2 {
+		t.Errorf("%s: %+v", x.Effect, x.Ways)
 	}
 }

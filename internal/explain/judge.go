@@ -459,8 +459,8 @@ func (ev *evidence) change(p paths, x *Explanation) *Change {
 		best.Why = "the narrower way is closed: " + hindered.Why
 	}
 	for _, add := range best.Add {
-		if i := slices.IndexFunc(ev.chain, func(o *object) bool { return o.DN == add.Object }); ev.chain[i].adminCount && ev.chain[i].protected() {
-			x.Notes = append(x.Notes, fmt.Sprintf("%s has adminCount 1 and does not inherit: if AdminSDHolder protects it, an entry there is taken away again within the hour.", add.Object))
+		if i := slices.IndexFunc(ev.chain, func(o *object) bool { return o.DN == add.Object }); ev.chain[i].adminCount {
+			x.Notes = append(x.Notes, fmt.Sprintf("%s has adminCount 1: if AdminSDHolder still protects it, an entry there is taken away again within the hour.", add.Object))
 		}
 	}
 	return best

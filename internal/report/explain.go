@@ -152,7 +152,10 @@ func throughText(t explain.Through) string {
 	default:
 		text = "through group " + name
 	}
-	if len(t.Path) > 1 {
+	switch {
+	case t.How == "group" && len(t.Path) == 1:
+		text += ", directly"
+	case len(t.Path) > 1:
 		text += ", by way of " + strings.Join(t.Path[:len(t.Path)-1], " and ")
 	}
 	return text
