@@ -77,7 +77,7 @@ var words = strings.NewReplacer(
 	"<user>", userClass.String(), "<class-group>", groupClass.String(), "<computer>", computerClass.String(),
 	"<gmsa>", gmsaClass.String(), "<ou>", ouClass.String(),
 	"<member>", memberAttr.String(), "<displayName>", displayNameAttr.String(), "<mail>", mailAttr.String(),
-	"<lockoutTime>", lockoutTimeAttr.String(), "<hostName>", hostNameAttr.String(),
+	"<lockoutTime>", lockoutTimeAttr.String(), "<hostName>", hostNameAttr.String(), "<moreNames>", moreNamesAttr.String(),
 	"<set:general>", generalSet.String(), "<set:public>", publicSet.String(), "<set:member>", memberSet.String(),
 	"<reset>", resetPassword.String(), "<changes>", getChanges.String(),
 	"<zero>", sddl.GUID{}.String(),
