@@ -25,7 +25,8 @@ type captureFile struct {
 // openCaptureFile opens a capture. What can be read only once, a pipe for example, is
 // copied to a file that nobody else may read and that is gone with the process.
 func openCaptureFile(ctx context.Context, path string) (*captureFile, error) {
-	f, err := os.Open(path)
+	// Opening a named pipe waits for who writes to it, and an interrupt does not end that.
+	f, err := patiently(ctx, func() (*os.File, error) { return os.Open(path) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +54,6 @@ func openCaptureFile(ctx context.Context, path string) (*captureFile, error) {
 // copy puts a copy of what is in the file in its place.
 func (c *captureFile) copy(ctx context.Context) error {
 	source := c.file
-	defer source.Close()
-	// A pipe that nobody writes to would be waited for.
-	stop := context.AfterFunc(ctx, func() { source.Close() })
-	defer stop()
 	copied, err := os.CreateTemp("", "gmsactl-capture-")
 	if err != nil {
 		return err
@@ -66,11 +63,31 @@ func (c *captureFile) copy(ctx context.Context) error {
 	if os.Remove(c.temporary) == nil {
 		c.temporary = ""
 	}
-	_, err = io.Copy(copied, source)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+	_, err = patiently(ctx, func() (int64, error) {
+		defer source.Close()
+		return io.Copy(copied, source)
+	})
 	return err
+}
+
+// patiently waits for what may never end, or for the end of ctx.
+func patiently[T any](ctx context.Context, do func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		value, err := do()
+		done <- answer{value, err}
+	}()
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 func (c *captureFile) close() {
