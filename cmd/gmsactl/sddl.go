@@ -315,6 +315,10 @@ The exit code is 0 where they are the same, 3 where they differ.`,
 var diffForms = []string{"text", "json"}
 
 func (a *app) sddlDiff(cmd *cobra.Command, args []string, f *sddlFlags) error {
+	// GMSACTL_OUTPUT may name a form that only show has.
+	if !cmd.Flags().Changed("output") && f.output != "json" {
+		f.output = "text"
+	}
 	if err := f.check(diffForms); err != nil {
 		return err
 	}

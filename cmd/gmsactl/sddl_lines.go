@@ -25,7 +25,7 @@ func (a *app) sddlLines(ctx context.Context, in *input, f *sddlFlags, c describe
 		return err
 	}
 	defer done()
-	l := liner{workers: runtime.GOMAXPROCS(0), longest: maxText, convert: func() lineFunc { return convertLine(f, c) }}
+	l := liner{workers: runtime.GOMAXPROCS(0), longest: maxText, convert: func() lineFunc { return convertLine(f, c, isTerminal(a.stdout)) }}
 	lines, failed, err := l.run(ctx, r, a.stdout)
 	switch {
 	case ctx.Err() != nil:
@@ -38,12 +38,14 @@ func (a *app) sddlLines(ctx context.Context, in *input, f *sddlFlags, c describe
 	return nil
 }
 
-// convertLine is the conversion that the flags ask for, with buffers of its own.
-func convertLine(f *sddlFlags, c describe.Context) lineFunc {
+// convertLine is the conversion that the flags ask for, with buffers of its own; for a
+// terminal, without what that might obey.
+func convertLine(f *sddlFlags, c describe.Context, terminal bool) lineFunc {
 	read := reading{in: f.in, lenient: f.lenient, aliases: c.Aliases}
 	var scratch []byte
 	return func(dst, line []byte) ([]byte, error) {
-		d, _, err := read.descriptor(line)
+		// A file may begin with a byte order mark.
+		d, _, err := read.descriptor(bytes.TrimPrefix(line, []byte("\ufeff")))
 		if err != nil {
 			return dst, err
 		}
@@ -55,6 +57,9 @@ func convertLine(f *sddlFlags, c describe.Context) lineFunc {
 		if err == nil && f.output == formSDDL && bytes.ContainsAny(dst[start:], "\r\n") {
 			err = errors.New("its SDDL has a line end in it, so that it is not one line; -o json can say it")
 		}
+		if err == nil && f.output == formSDDL && terminal {
+			dst = append(dst[:start], report.Printable(string(dst[start:]))...)
+		}
 		return dst, err
 	}
 }
@@ -65,13 +70,13 @@ func appendJSON(dst []byte, d *sddl.Descriptor, c describe.Context) ([]byte, err
 	if err != nil {
 		return dst, err
 	}
-	out := bytes.NewBuffer(dst)
-	enc := json.NewEncoder(out)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(shown); err != nil {
 		return dst, err
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+	return append(dst, report.EscapeJSON(bytes.TrimSuffix(out.Bytes(), []byte("\n")))...), nil
 }
 
 // lineFunc appends the answer to one line to dst.

@@ -33,3 +33,19 @@ func Beyond(a sddl.ACE, reqs []Requirement, propertySetOf func(attribute sddl.GU
 	}
 	return d.left()
 }
+
+// Overlaps says whether an entry may give its SID a part of what the requirement asks
+// for, somewhere: a right of it, for what it is about, for objects of its class.
+func Overlaps(a sddl.ACE, req Requirement, propertySetOf func(attribute sddl.GUID) sddl.GUID) bool {
+	if a.Mask.MapGeneric()&req.Right.bits() == 0 {
+		return false
+	}
+	if a.HasInheritedObjectType() && !req.Class.IsZero() && a.InheritedObjectType != req.Class && a.Flags.Has(sddl.InheritOnly) {
+		return false
+	}
+	object := req.Right.Object
+	if !a.HasObjectType() || object.IsZero() || a.ObjectType == object || propertySetOf == nil {
+		return true
+	}
+	return propertySetOf(object) == a.ObjectType || propertySetOf(a.ObjectType) == object
+}

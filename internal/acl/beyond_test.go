@@ -79,3 +79,50 @@ func TestBeyond(t *testing.T) {
 		t.Errorf("where nothing is asked for, %s is beyond by %s", a, got)
 	}
 }
+
+func TestOverlaps(t *testing.T) {
+	const (
+		user  = "bf967aba-0de6-11d0-a285-00aa003049e2"
+		group = "bf967a9c-0de6-11d0-a285-00aa003049e2"
+		fax   = "bf967974-0de6-11d0-a285-00aa003049e2"
+		other = "bf9679c0-0de6-11d0-a285-00aa003049e2"
+		set   = "77b5b886-944a-11d1-aebd-0000f80367c1"
+	)
+	guid := func(text string) sddl.GUID {
+		g, err := sddl.ParseGUID(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	sets := func(attribute sddl.GUID) sddl.GUID {
+		if attribute == guid(fax) {
+			return guid(set)
+		}
+		return sddl.GUID{}
+	}
+	readFax := Requirement{Right: Right{Mask: sddl.ReadProperty, Object: guid(fax), Kind: Attribute}, Scope: Descendants, Class: guid(user)}
+	readSet := Requirement{Right: Right{Mask: sddl.ReadProperty, Object: guid(set), Kind: PropertySet}, Scope: Descendants, Class: guid(user)}
+	for _, c := range []struct {
+		name, ace string
+		req       Requirement
+		want      bool
+	}{
+		{"the same", "(OA;CIIO;RP;" + fax + ";" + user + ";PS)", readFax, true},
+		{"more", "(A;CI;GA;;;PS)", readFax, true},
+		{"its property set", "(OA;CIIO;RP;" + set + ";" + user + ";PS)", readFax, true},
+		{"an attribute of the set", "(OA;CIIO;RP;" + fax + ";;PS)", readSet, true},
+		{"another right", "(OA;CIIO;WP;" + fax + ";" + user + ";PS)", readFax, false},
+		{"another attribute", "(OA;CIIO;RP;" + other + ";" + user + ";PS)", readFax, false},
+		{"another class", "(OA;CIIO;RP;" + fax + ";" + group + ";PS)", readFax, false},
+		{"another class, but on the target whatever its class", "(OA;CI;RP;" + fax + ";" + group + ";PS)", readFax, true},
+	} {
+		a, err := sddl.ParseACEText(c.ace, sddl.Aliases{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Overlaps(a, c.req, sets); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -117,6 +117,7 @@ func TestEvaluate(t *testing.T) {
 		{"unsigned and literal", `@User.ufive == 5`, True},
 		{"an unsigned one is not negative", `@User.huge > 5`, True},
 		{"an unsigned one is not -1", `@User.huge == -1`, False},
+		{"of a literal of all 64 bits nobody says whether it is -1", `@User.huge == 0xffffffffffffffff`, Undecided},
 		{"it is more than -1", `@User.huge > -1`, True},
 		{"signed and unsigned", `@User.five == @Resource.five`, True},
 		{"unsigned and signed", `@User.huge > @Resource.minus`, True},

@@ -122,8 +122,8 @@ func TestCompareParts(t *testing.T) {
 		{"protected", "D:", "D:P", "control bit DACLProtected: clear, set"},
 		{"protected audit", "S:P", "S:", "control bit SACLProtected: set, clear"},
 		{"auto-inherited, both ways", "D:AI", "D:AR", "control bit DACLAutoInheritReq: clear, set; control bit DACLAutoInherited: set, clear"},
-		{"no DACL is not an empty one", "O:SY", "O:SYD:", "DACL: absent, empty"},
-		{"a null DACL is not an empty one", "D:NO_ACCESS_CONTROL", "D:", "DACL: null, empty"},
+		{"no DACL is not an empty one", "O:SY", "O:SYD:", "DACL: absent: everybody has every right, empty: nobody has a right but the owner"},
+		{"a null DACL is not an empty one", "D:NO_ACCESS_CONTROL", "D:", "DACL: null: everybody has every right, empty: nobody has a right but the owner"},
 		{"a null DACL is not none", "D:NO_ACCESS_CONTROL", "O:SYD:NO_ACCESS_CONTROL", "owner: none, SYSTEM (SY, S-1-5-18)"},
 		{"no SACL", "O:SY", "O:SYS:", "SACL: absent, empty"},
 	} {

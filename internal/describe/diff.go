@@ -1,6 +1,7 @@
 package describe
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -72,7 +73,7 @@ func Compare(a, b *sddl.Descriptor, fromText bool, c Context) (*Difference, erro
 	part("owner", c.sid(a.Owner).String(), c.sid(b.Owner).String())
 	part("group", c.sid(a.Group).String(), c.sid(b.Group).String())
 	stateA, stateB := State(a.DACL, a.Control.Has(sddl.DACLPresent)), State(b.DACL, b.Control.Has(sddl.DACLPresent))
-	part("DACL", stateA, stateB)
+	part("DACL", meaning(stateA), meaning(stateB))
 	saclA, saclB := State(a.SACL, a.Control.Has(sddl.SACLPresent)), State(b.SACL, b.Control.Has(sddl.SACLPresent))
 	part("SACL", saclA, saclB)
 
@@ -109,21 +110,51 @@ func Compare(a, b *sddl.Descriptor, fromText bool, c Context) (*Difference, erro
 	}
 	d.DACL = d.entries(a.DACL, b.DACL, fromText, c)
 	d.SACL = d.entries(a.SACL, b.SACL, fromText, c)
-	d.Same = len(d.Parts) == 0 && len(d.DACL) == 0 && len(d.SACL) == 0
-	if d.Same && !fromText {
-		bytesA, err := a.Append(nil)
+	if !fromText && len(d.Parts)+len(d.DACL)+len(d.SACL) == 0 {
+		bytesA, gapsA, err := layout(a)
 		if err != nil {
 			return nil, err
 		}
-		bytesB, err := b.Append(nil)
+		bytesB, gapsB, err := layout(b)
 		if err != nil {
 			return nil, err
 		}
-		if string(bytesA) != string(bytesB) {
+		switch {
+		case string(bytesA) == string(bytesB):
+		case gapsA || gapsB:
+			// What stands there is part of the bytes, though it means nothing.
+			part("bytes", digest(bytesA), digest(bytesB))
+		default:
 			d.Notes = append(d.Notes, "The bytes differ, but only in where the parts stand.")
 		}
 	}
+	d.Same = len(d.Parts) == 0 && len(d.DACL) == 0 && len(d.SACL) == 0
 	return d, nil
+}
+
+// layout is the descriptor's bytes, and whether some of them belong to no part or to two.
+func layout(d *sddl.Descriptor) (b []byte, gaps bool, err error) {
+	if b, err = d.Append(nil); err != nil {
+		return nil, false, err
+	}
+	parts, err := d.WithDACL(d.DACL).Append(nil)
+	return b, len(b) != len(parts), err
+}
+
+func digest(b []byte) string {
+	return fmt.Sprintf("%d bytes, SHA-256 %.16x..., some outside of the parts or shared by two", len(b), sha256.Sum256(b))
+}
+
+// meaning is the state of a DACL with what it comes to: the difference of a few bytes may
+// be that of nobody and everybody.
+func meaning(state string) string {
+	switch state {
+	case Absent, Null:
+		return state + ": everybody has every right"
+	case Empty:
+		return state + ": nobody has a right but the owner"
+	}
+	return state
 }
 
 func set(c sddl.Control) string {
@@ -141,7 +172,7 @@ func (d *Difference) entries(a, b *sddl.ACL, fromText bool, c Context) []Changed
 	// Two entries that SDDL says alike are the same where one of them was SDDL.
 	key := func(e sddl.ACE) any {
 		if fromText {
-			return e.String()
+			return e.AsStored().String()
 		}
 		return e
 	}

@@ -43,14 +43,14 @@ func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept,
 	}
 	for _, t := range s.Targets {
 		p.Targets = append(p.Targets, t.DN)
-		base, note := t, ""
+		base, excess, note := t, []sddl.ACE(nil), ""
 		if prune {
-			base, note = pruned(s, j, t)
+			base, excess, note = pruned(s, j, t)
 		}
-		change, blocked, err := grant(s, j, t, base)
+		change, blocked, err := grant(s, j, t, base, excess)
 		if lost := (*lostError)(nil); errors.As(err, &lost) {
 			note = lost.Error()
-			change, blocked, err = grant(s, j, t, t)
+			change, blocked, err = grant(s, j, t, t, nil)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", t.DN, err)
@@ -77,11 +77,10 @@ func domainOf(d *directory.Domain) Domain {
 }
 
 // grant plans one target: nil where there is nothing to write. The change is made from t;
-// its new DACL is that of base, which is t or t pruned, with what has to be added.
-func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target) (*Change, []Blocked, error) {
+// its new DACL is that of base, which is t or t without excess, with what has to be added.
+func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess []sddl.ACE) (*Change, []Blocked, error) {
 	var wanted []audit.Requirement
 	passing := make([]bool, len(j.Requirements)) // two policies may be of one name
-	passes := func(req audit.Requirement) bool { return j.Row(t, req).Pass }
 	var blocked []Blocked
 	block := func(req audit.Requirement, why string) {
 		blocked = append(blocked, Blocked{DN: t.DN, Rule: ruleOf(req), Why: why})
@@ -133,7 +132,8 @@ func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target) (*Chang
 		for _, req := range wanted {
 			if row := j.Row(&simulated, req); row.Pass {
 				helped = append(helped, req)
-			} else if base != t && passes(req) {
+			} else if needed(excess, req, s) {
+				// What the account has of it now, pruning would take away.
 				return nil, nil, &lostError{req.Rule.ID}
 			} else {
 				block(req, "adding entries would not help: "+row.Why+by(row))

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,11 +22,35 @@ const columns = 80
 
 // JSON writes v as one indented object.
 func JSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(EscapeJSON(text.Bytes()))
+	return err
 }
+
+// EscapeJSON is JSON without the control characters that encoding/json lets through, DEL
+// and U+0080 to U+009F: a terminal obeys some of them. They stand in strings only.
+func EscapeJSON(text []byte) []byte {
+	if !bytes.ContainsFunc(text, isLateControl) {
+		return text
+	}
+	var out []byte
+	for _, r := range string(text) {
+		if isLateControl(r) {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}
+
+func isLateControl(r rune) bool { return r >= 0x7f && r <= 0x9f }
 
 // Style says how text is marked. Colour only repeats what the words say.
 type Style struct{ Color bool }

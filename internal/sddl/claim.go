@@ -92,13 +92,14 @@ func DecodeClaim(data string) (Claim, error) {
 		return Claim{}, errors.New("claim has no name")
 	}
 	c.Values = make([]Token, count)
-	// Offsets may be the same, so that short data could say much more than it is.
+	// Offsets may be the same, so that short data could say much more than it is. A SID is
+	// about three times as long in text.
 	size := 0
 	for i := range c.Values {
 		if c.Values[i], err = claimValue(data, le32(data, claimHeader+4*i), c.Type); err != nil {
 			return Claim{}, fmt.Errorf("claim's value %d: %w", i, err)
 		}
-		if size += len(c.Values[i].Text) + len(c.Values[i].Octets); size > MaxACL {
+		if size += 8 + len(c.Values[i].Text) + len(c.Values[i].Octets) + 3*c.Values[i].SID.Len(); size > MaxACL {
 			return Claim{}, errors.New("claim's values are longer than an ACL can be")
 		}
 	}
@@ -370,6 +371,9 @@ func (p *textParser) claimValue(t ClaimType) (Token, error) {
 		return Token{}, err
 	}
 	switch {
+	case t == ClaimInt64 && value.Sign == SignNone && value.Int < 0:
+		p.at = start
+		return Token{}, p.refuse("an integer has at most 64 bits, one of them for the sign")
 	case t == ClaimBool && uint64(value.Int) > 1:
 		p.at = start
 		return Token{}, p.want("0 or 1")

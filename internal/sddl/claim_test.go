@@ -101,6 +101,7 @@ func TestClaimThatIsRefused(t *testing.T) {
 		{"flags of too many bits", `("a",TI,0x100000000,1)`, 8, "not 32 bits"},
 		{"negative flags", `("a",TI,-1,1)`, 8, "not 32 bits"},
 		{"no values", `("a",TI,0)`, 9, "want a comma and a value"},
+		{"an integer that would wrap", `("a",TI,0,0xffffffffffffffff)`, 10, "at most 64 bits"},
 		{"an empty value", `("a",TI,0,)`, 10, "want an integer"},
 		{"an integer of too many bits", `("a",TI,0,9223372036854775808)`, 10, "at most 64 bits"},
 		{"a negative unsigned integer", `("a",TU,0,-1)`, 10, "cannot be negative"},
@@ -158,7 +159,11 @@ func TestDataThatIsNoClaim(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.name, got, want)
 		}
 	}
-	// Many values at one place say more than there is.
+	// Many values at one place say more than there is, SIDs in text most of all.
+	sids := "\x10\x80\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x20\x00\x00" + strings.Repeat("\x14\x80\x00\x00", 0x2000) + "a\x00\x00\x00\x0c\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00\x05\x12\x00\x00\x00"
+	if _, err := DecodeClaim(sids); err == nil || !strings.Contains(err.Error(), "longer than an ACL") {
+		t.Errorf("many SIDs at one place: %v", err)
+	}
 	long := "\x10\x80\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x20\x00\x00" + strings.Repeat("\x10\x80\x00\x00", 0x2000) + strings.Repeat("a\x00", 0x3000) + "\x00\x00"
 	if _, err := DecodeClaim(long); err == nil || !strings.Contains(err.Error(), "longer than an ACL") {
 		t.Errorf("many values at one place: %v", err)

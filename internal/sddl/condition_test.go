@@ -22,6 +22,9 @@ func TestConditionIsPrintedAsWindowsPrintsIt(t *testing.T) {
 		{"|| from left to right", "(a || b || c)", "(((a) || (b)) || (c))"},
 		{"parentheses that matter", "(a && (b || c))", "((a) && ((b) || (c)))"},
 		{"relations in a row", "(@User.a == @User.b == 3)", "((@USER.a == @USER.b) == 3)"},
+		{"a relation with a truth value", "((!@User.a == 1) == 2)", "((!(@USER.a == 1)) == 2)"},
+		{"a relation with existence", "((Exists a) == 1)", "((Exists a) == 1)"},
+		{"no blank before @", "(Exists@User.a && b Any_of@User.c)", "((Exists @USER.a) && (b Any_of @USER.c))"},
 		{"every relation", "(a == 1 && a != 1 && a < 1 && a <= 1 && a > 1 && a >= 1)",
 			"((((((a == 1) && (a != 1)) && (a < 1)) && (a <= 1)) && (a > 1)) && (a >= 1))"},
 		{"every relation of lists", "(a Contains {1} && a Not_Contains 1 && a Any_of {1, 2} && a Not_Any_of @Resource.b)",
@@ -141,6 +144,7 @@ func TestConditionThatIsRefused(t *testing.T) {
 		{"a list that ends with a comma", "(a == {1,})", 9, "want a number"},
 		{"a list that begins with a comma", "(a == {,1})", 7, "want a number"},
 		{"an attribute in a list", "(a == {@User.b})", 7, "want a number"},
+		{"a claim behind a local name", "(a@User.b == 1)", 2, "want an operator"},
 		{"an unknown prefix", "(@Group.a == 1)", 1, "want @User."},
 		{"a prefix alone", "(@User. == 1)", 7, "want the name"},
 		{"half an escape", "(@User.a%00", 8, "four hexadecimal digits"},
@@ -241,6 +245,8 @@ func TestConditionThatSDDLCannotSay(t *testing.T) {
 		{"too few operands", Condition{one, {Code: TokenEqual}}},
 		{"no operand", Condition{{Code: TokenNot}}},
 		{"two expressions", Condition{one, one}},
+		{"a number where only an attribute is read", Condition{{Code: TokenUserAttribute, Text: EncodeWide("a")}, one, {Code: TokenAnd}}},
+		{"an attribute where only a number is read", Condition{{Code: TokenUserAttribute, Text: EncodeWide("a")}, {Code: TokenLocalAttribute, Text: EncodeWide("1")}, {Code: TokenEqual}}},
 		{"in a list", Condition{{Code: TokenComposite, List: []Token{one, {Code: TokenString, Text: EncodeWide(`"`)}}}}},
 	} {
 		if text, err := c.c.Text(corp); err == nil {
@@ -349,7 +355,7 @@ func FuzzDecodeCondition(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got, err := again.Text(child); err != nil || got != text {
+		if got, err := again.Text(child); err != nil || got != text || !sameTokens(again, c) {
 			t.Fatalf("%x is printed as %q, which is read as %q, %v", data, text, got, err)
 		}
 	})

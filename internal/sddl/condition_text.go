@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -55,9 +56,10 @@ func (t TokenCode) isLogic() bool { return t == TokenAnd || t == TokenOr || t ==
 func (t TokenCode) wantsParentheses() bool { return t.Operands() == 2 || t.IsMemberOf() }
 
 // Text is the condition in SDDL with its parentheses, as Windows prints it. There is an
-// error for what SDDL has no words for: strings with a quotation mark or half a character,
-// names of local attributes with other characters than letters, digits and :./_@, and
-// integers whose sign contradicts their value. [MS-DTYP] 2.5.1.1.
+// error for what SDDL has no words for, such as strings with a quotation mark, names of
+// local attributes with other characters than letters, digits and :./_@, or a literal
+// where only an attribute can stand: what is printed is never read as another condition,
+// though some of it may not be read at all. [MS-DTYP] 2.5.1.1.
 func (c Condition) Text(ctx Aliases) (string, error) {
 	b, err := c.appendText(nil, ctx)
 	if err != nil {
@@ -68,10 +70,40 @@ func (c Condition) Text(ctx Aliases) (string, error) {
 
 // appendText appends the condition to dst, or returns dst as it was and an error.
 func (c Condition) appendText(dst []byte, ctx Aliases) ([]byte, error) {
+	before := len(dst)
+	dst, err := c.appendWords(dst, ctx, parenthesised)
+	if err != nil {
+		return dst[:before], err
+	}
+	// Words alone do not say what they are: 5 is a number here and an attribute there.
+	if again, err := ParseConditionText(string(dst[before:]), ctx); err == nil && !sameTokens(again, c) {
+		return dst[:before], fmt.Errorf("SDDL cannot say the condition: %q would be another one", dst[before:])
+	}
+	return dst, nil
+}
+
+// sameTokens says whether two lists of tokens mean the same. How an integer was written,
+// and in how many bits, means nothing.
+func sameTokens(a, b []Token) bool {
+	return slices.EqualFunc(a, b, func(x, y Token) bool {
+		if x.Code.IsInt() && y.Code.IsInt() {
+			return x.Int == y.Int
+		}
+		return x.Code == y.Code && x.Text == y.Text && x.Octets == y.Octets && x.SID == y.SID && sameTokens(x.List, y.List)
+	})
+}
+
+// parenthesised says whether Windows prints parentheses around an operand. Of a relation
+// with a truth value Windows has nothing to say; without them it would be another one.
+func parenthesised(operator, operand TokenCode) bool {
+	return operator.isLogic() || operand.wantsParentheses() || operator.Operands() == 2 && operand.Operands() > 0
+}
+
+// appendWords appends the words of the tokens in the order of SDDL.
+func (c Condition) appendWords(dst []byte, ctx Aliases, parenthesised func(operator, operand TokenCode) bool) ([]byte, error) {
 	if len(c) == 0 {
 		return append(dst, "()"...), nil
 	}
-	before := len(dst)
 	// In postfix order the tokens of an operand stand together: the last operand ends just
 	// before its operator, the first one where the last one begins.
 	first := make([]int, len(c))
@@ -111,7 +143,7 @@ func (c Condition) appendText(dst []byte, ctx Aliases) ([]byte, error) {
 			continue
 		}
 		t := &c[next.token]
-		operand := func(i int) { open(i, t.Code.isLogic() || c[i].Code.wantsParentheses()) }
+		operand := func(i int) { open(i, parenthesised(t.Code, c[i].Code)) }
 		switch right := next.token - 1; t.Code.Operands() {
 		case 2:
 			operand(right)
@@ -128,12 +160,12 @@ func (c Condition) appendText(dst []byte, ctx Aliases) ([]byte, error) {
 			named := next.token+1 < len(c) && (c[next.token+1].Code == TokenExists || c[next.token+1].Code == TokenNotExists)
 			if t.Code == TokenLocalAttribute && !named {
 				if name, _ := DecodeWide(t.Text); unaryOperator(name) != 0 {
-					return dst[:before], fmt.Errorf("SDDL cannot name the attribute %q, which is an operator", name)
+					return dst, fmt.Errorf("SDDL cannot name the attribute %q, which is an operator", name)
 				}
 			}
 			var err error
 			if dst, err = t.appendText(dst, ctx); err != nil {
-				return dst[:before], err
+				return dst, err
 			}
 		}
 	}
@@ -435,13 +467,25 @@ func areSIDs(t Token) bool {
 	return t.Code == TokenSID || t.Code == TokenComposite
 }
 
-// nameToken is the longest name that stands here; it is not skipped.
+// nameToken is the longest name that stands here; it is not skipped. An @ may be within a
+// name, but where the name of a claim begins another one ends.
 func (c *conditionParser) nameToken() string {
 	end := c.at
-	for end < len(c.s) && (isNameChar(c.s[end]) || c.s[end] == '@' && end > c.at) {
+	for end < len(c.s) && (isNameChar(c.s[end]) || c.s[end] == '@' && end > c.at && claimPrefix(c.s[end:]) < 0) {
 		end++
 	}
 	return c.s[c.at:end]
+}
+
+// claimPrefix is which of attributePrefixes the text begins with; negative for none.
+func claimPrefix(text string) int {
+	for i := range attributePrefixes {
+		prefix := attributePrefixes[i].prefix
+		if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+			return i
+		}
+	}
+	return -1
 }
 
 func (c *conditionParser) localName() error {
@@ -456,16 +500,14 @@ func (c *conditionParser) localName() error {
 
 // claimName reads an attribute that begins with @.
 func (c *conditionParser) claimName() error {
-	for i := range attributePrefixes {
-		prefix := attributePrefixes[i].prefix
-		if len(c.s)-c.at >= len(prefix) && strings.EqualFold(c.s[c.at:c.at+len(prefix)], prefix) {
-			c.at += len(prefix)
-			name, err := c.escapedName()
-			c.emit(Token{Code: attributePrefixes[i].code, Text: name})
-			return err
-		}
+	i := claimPrefix(c.s[c.at:])
+	if i < 0 {
+		return c.want("@User., @Device. or @Resource.")
 	}
-	return c.want("@User., @Device. or @Resource.")
+	c.at += len(attributePrefixes[i].prefix)
+	name, err := c.escapedName()
+	c.emit(Token{Code: attributePrefixes[i].code, Text: name})
+	return err
 }
 
 // escapedName reads the name of a claim up to what ends it, and returns its UTF-16.

@@ -548,7 +548,7 @@ func sameACEsInText(t *testing.T, text string, got, want *ACL) {
 			}
 			b.Data = a.Data
 		}
-		if a = a.asStored(); a != b {
+		if a = a.AsStored(); a != b {
 			t.Fatalf("%s: entry %d is read as %+v, want %+v", text, i, b, a)
 		}
 	}

@@ -16,7 +16,7 @@ var textOrder = [16]int{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15}
 func ParseGUID(text string) (GUID, error) {
 	var g GUID
 	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
-		return GUID{}, fmt.Errorf("GUID %q: want xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", text)
+		return GUID{}, fmt.Errorf("GUID %q: want xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", shortened(text))
 	}
 	var b [16]byte
 	digits := text[:8] + text[9:13] + text[14:18] + text[19:23] + text[24:]

@@ -114,7 +114,7 @@ func (p *textParser) numericMask(token string) (Mask, error) {
 	}
 	n, err := strconv.ParseUint(digits, base, 32)
 	if p.lenient && errors.Is(err, strconv.ErrRange) {
-		n, err = 0xffffffff, nil
+		return 0xffffffff, nil
 	}
 	if err != nil {
 		return 0, &SyntaxError{Offset: p.at, Found: token, Want: "a number of at most 32 bits"}

@@ -47,6 +47,8 @@ var sambaRules = map[string]string{
 	"no condition, no descriptor":                "Samba prints nothing of a descriptor with a condition that is not well-formed or has no words",
 	"small integers in their range":              "[MS-DTYP] 2.4.4.17.5 gives all widths 64 bits; Samba refuses those that do not fit",
 	"padding of at most three bytes":             "Samba takes a condition with more for none",
+	"what is read as another condition":          "this package prints hex where a literal or an attribute stands in a place of the other",
+	"truth values compared without parentheses":  "without them (!(a) == 1) is read as another condition",
 	"local attributes of any name":               "what Samba prints of them nobody reads, or reads as something else",
 	"SIDs of claims in text only":                "[MS-DTYP] 2.4.10.1 says so, but it is clear what bytes mean",
 	"empty octet strings of claims":              "Samba prints nothing between the commas, which nobody reads",
@@ -74,7 +76,6 @@ var sambaRules = map[string]string{
 	"leading zeros mean nothing in SIDs": "Windows reads octal numbers; this package does so leniently and takes none strictly",
 	"every type of ACE in every ACL":     "[MS-DTYP] 2.5.1.1 has others in the DACL and in the SACL",
 	"GUIDs in every type of ACE":         "Samba drops those of types that have none, so that a right on one property becomes one on all",
-	"no blank between a word and @":      "[MS-DTYP] 2.5.1.1 has wspace there",
 	"what a word says may be compared":   "[MS-DTYP] 2.5.1.1 compares attributes only",
 	"blanks behind the name of a claim":  "[MS-DTYP] 2.5.1.1 has none between the quotation marks",
 	"masks with a + or a blank before":   "[MS-DTYP] 2.5.1.1 has neither",
@@ -104,7 +105,7 @@ func (s *samba) use(rules ...string) {
 
 // asWindows makes of an ACE of Samba's what Windows would have made of the same text.
 func (s *samba) asWindows(theirs, ours *ACE, in *ACL) {
-	if stored := theirs.asStored(); stored != *theirs {
+	if stored := theirs.AsStored(); stored != *theirs {
 		s.use("object ACEs without GUIDs stay object ACEs")
 		*theirs = stored
 		in.Slack += "\x00\x00\x00\x00"
@@ -400,11 +401,21 @@ func (s *samba) sayCondition(a ACE, used *[]string) (string, outcome) {
 			c[i].Code, c[i].Text = TokenUserAttribute, EncodeWide("\ue000")+c[i].Text
 		}
 	}
-	text, err := c.Text(Aliases{})
+	words, err := c.appendWords(nil, Aliases{}, func(operator, operand TokenCode) bool {
+		if parenthesised(operator, operand) && !operator.isLogic() && !operand.wantsParentheses() {
+			use("truth values compared without parentheses")
+			return false
+		}
+		return parenthesised(operator, operand)
+	})
 	if err != nil {
 		use("no condition, no descriptor")
 		return "", unsaid
 	}
+	if _, err := c.Text(s.ctx); err != nil {
+		use("what is read as another condition")
+	}
+	text := string(words)
 	text = strings.ReplaceAll(text, "@USER.%e000", "")
 	if mine, err := c.Text(s.ctx); err == nil && mine != text {
 		use("no domain within conditions and claims")
@@ -676,7 +687,6 @@ var onlySambaTakes = []struct {
 }{
 	{"every type of ACE in every ACL", regexp.MustCompile(`ACEs of this type belong in the`), regexp.MustCompile(``)},
 	{"GUIDs in every type of ACE", regexp.MustCompile(`an ACE of a type without GUIDs has one`), regexp.MustCompile(``)},
-	{"no blank between a word and @", regexp.MustCompile(`want an operator or \)`), regexp.MustCompile(`(?i)(Contains|Any_of|Exists)@`)},
 	{"binary numbers", regexp.MustCompile(`found "0?[Bb][01]|SID "`), regexp.MustCompile(`0[Bb][01]`)},
 	{"what a word says may be compared", regexp.MustCompile("want &&, \\|\\| or \\)"), regexp.MustCompile(`(?i)(Exists|_of|_any)`)},
 	{"blanks behind the name of a claim", regexp.MustCompile(`want '"'`), regexp.MustCompile(`\("[^"]*` + space + `"`)},

@@ -56,7 +56,7 @@ func ParseSID(text string) (SID, error) { return parseSID(text, false) }
 // parseSID reads the text form; leniently as Windows does, in either case, with every
 // number hexadecimal after 0x and octal after 0, and with too large sub-authorities cut.
 func parseSID(text string, lenient bool) (SID, error) {
-	fail := func(why string) (SID, error) { return SID{}, fmt.Errorf("SID %q: %s", text, why) }
+	fail := func(why string) (SID, error) { return SID{}, fmt.Errorf("SID %q: %s", shortened(text), why) }
 	rest, ok := strings.CutPrefix(text, "S-")
 	if !ok && lenient {
 		rest, ok = strings.CutPrefix(text, "s-")
@@ -85,6 +85,15 @@ func parseSID(text string, lenient bool) (SID, error) {
 		count++
 	}
 	return newSID(authority, numbers[:count]...), nil
+}
+
+// shortened is text that an error can quote, whatever its length.
+func shortened(text string) string {
+	const most = 200 // a SID has 184 characters at most
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
 }
 
 // sidNumber reads one number of a SID.

@@ -211,12 +211,12 @@ func ParseACEText(s string, ctx Aliases) (ACE, error) {
 	if err != nil {
 		return ACE{}, err
 	}
-	return ace.asStored(), nil
+	return ace.AsStored(), nil
 }
 
-// asStored is a with the plain type where it has no GUID: so Windows stores an OA or OD
-// without one.
-func (a ACE) asStored() ACE {
+// AsStored is the entry with the plain type where it has no GUID: so Windows stores an OA
+// or OD of a text without one. Both grant the same.
+func (a ACE) AsStored() ACE {
 	if a.ObjectFlags == 0 {
 		switch a.Type {
 		case AllowObject:
@@ -449,7 +449,7 @@ flags:
 		}
 		// Windows goes by the types in the text, also of those that it stores as plain
 		// ones: it even leaves the room for the object flags that those do not have.
-		stored := ace.asStored()
+		stored := ace.AsStored()
 		if ace.Type.IsObject() {
 			acl.Revision = 4
 			if stored.Type != ace.Type {
@@ -473,7 +473,7 @@ flags:
 // inDACL says whether entries of the type belong in a DACL and not in a SACL.
 func (t ACEType) inDACL() bool { return t.IsAllow() || t.IsDeny() }
 
-// ace reads one entry as it is written; see asStored.
+// ace reads one entry as it is written; see AsStored.
 func (p *textParser) ace() (ACE, error) {
 	if !p.atByte('(') {
 		return ACE{}, p.want("an ACE, which begins with (")

@@ -403,6 +403,7 @@ func TestLenientReadsWhatWindowsReads(t *testing.T) {
 		{"a mask of too many bits", "D:(A;;0x123456789;;;WD)", "D:(A;;0xffffffff;;;WD)"},
 		{"a mask of far too many bits", "D:(A;;99999999999999999999999;;;WD)", "D:(A;;0xffffffff;;;WD)"},
 		{"a negative mask", "D:(A;;-2;;;WD)", "D:(A;;0xfffffffe;;;WD)"},
+		{"a negative mask of too many bits", "D:(A;;-99999999999;;;WD)", "D:(A;;0xffffffff;;;WD)"},
 		{"a SID in hex", "O:S-1-0x5-0x20-0x220", "O:BA"},
 		{"a SID in octal", "O:S-1-5-040-01040", "O:BA"},
 		{"a sub-authority of too many bits", "O:S-1-5-4294967296", "O:S-1-5-4294967295"},
