@@ -78,6 +78,19 @@ func TestCauses(t *testing.T) {
 			f.add(mine, "group", "O:SYD:P(A;;RP;;;SY)")
 			f.add("CN=H,"+target, "group", "O:SYD:P(A;;RP;;;BA)")
 		}, "2: 0 effective, 2 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "" on 2`},
+		{"a group that blocks inheritance for another below it is a place", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add(mine, "group", "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=H,"+mine, "group", plain)
+		}, "2: 0 effective, 2 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "` + mine + `" on 2`},
+		{"one of very many users blocks inheritance for what is below", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			for i := range keepOfOther + 10 {
+				f.add(fmt.Sprintf("CN=%d,%s", i, target), "user", plain)
+			}
+			f.add("CN=U,"+target, "user", "O:SYD:P")
+			f.add("CN=G,CN=U,"+target, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "CN=U,` + target + `" on 1`},
 		{"AdminSDHolder protects a group", func(f *forest) {
 			f.add(target, ou, "O:SYD:"+grantMember)
 			f.add(mine, "group", "O:BAD:P(A;;RP;;;AU)(A;;GA;;;SY)", with("adminCount", "1"))
