@@ -279,6 +279,7 @@ func TestSweepMayBeLeftAndCancelled(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	n := 0
 	var last error
 	for _, err := range c.Read(ctx, sweepQuery("OU=a,DC=corp")) {

@@ -674,14 +674,6 @@ func (g *generator) rawACE(t ACEType) []byte {
 	return a.Append(nil)
 }
 
-// fill pads data with zeros so that the size of its ACE is a multiple of four.
-func fill(data string) string {
-	for len(data)%4 != 0 {
-		data += "\x00"
-	}
-	return data
-}
-
 func (g *generator) rawCondition() string {
 	if g.one(40) {
 		return g.oneOf("", "artx", "arty", "artx\x00\x00\x00\x00", "0000")

@@ -512,8 +512,8 @@ func (s *samba) sayClaim(a ACE, used *[]string) (string, outcome) {
 		use("unsigned integers of 63 bits")
 		return "", unsaid
 	}
-	head, values, _ := strings.Cut(text, fmt.Sprintf(`",%v,0x%x,`, c.Type, c.Flags))
-	head = text[:len(text)-len(values)]
+	_, values, _ := strings.Cut(text, fmt.Sprintf(`",%v,0x%x,`, c.Type, c.Flags))
+	head := text[:len(text)-len(values)]
 	switch c.Type {
 	case ClaimUint64:
 		use("unsigned integers of claims with a sign")
@@ -688,7 +688,7 @@ var onlySambaTakes = []struct {
 	{"every type of ACE in every ACL", regexp.MustCompile(`ACEs of this type belong in the`), regexp.MustCompile(``)},
 	{"GUIDs in every type of ACE", regexp.MustCompile(`an ACE of a type without GUIDs has one`), regexp.MustCompile(``)},
 	{"binary numbers", regexp.MustCompile(`found "0?[Bb][01]|SID "`), regexp.MustCompile(`0[Bb][01]`)},
-	{"what a word says may be compared", regexp.MustCompile("want &&, \\|\\| or \\)"), regexp.MustCompile(`(?i)(Exists|_of|_any)`)},
+	{"what a word says may be compared", regexp.MustCompile(`want &&, \|\| or \)`), regexp.MustCompile(`(?i)(Exists|_of|_any)`)},
 	{"blanks behind the name of a claim", regexp.MustCompile(`want '"'`), regexp.MustCompile(`\("[^"]*` + space + `"`)},
 	{"masks with a + or a blank before", regexp.MustCompile(`two letters of a right`), regexp.MustCompile(`;` + space + `*\+?[0-9]`)},
 	{"membership of anything", regexp.MustCompile(`want SID\(\.\.\.\) or a list`), regexp.MustCompile(`(?i)Member_of`)},
