@@ -357,7 +357,8 @@ func sidOf(t testing.TB, text string) sddl.SID {
 func (w *world) ace(t testing.TB) sddl.ACE {
 	bits := []sddl.Mask{sddl.ReadProperty, sddl.ReadProperty, sddl.WriteProperty, sddl.WriteProperty, sddl.ControlAccess, sddl.CreateChild, sddl.CreateChild,
 		sddl.DeleteChild, sddl.WriteSelf, sddl.ReadControl, sddl.WriteDACL, sddl.WriteOwner, sddl.Delete, sddl.DeleteTree, sddl.ListContents, sddl.ListObject}
-	mask := pick(w, bits...) | pick(w, bits...)
+	mask, more := pick(w, bits...), pick(w, bits...)
+	mask |= more
 	switch w.IntN(12) {
 	case 0:
 		mask = pick(w, sddl.GenericAll, sddl.GenericRead, sddl.GenericWrite, sddl.GenericExecute, sddl.FullControl, 0x10ffffff)
