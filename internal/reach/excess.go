@@ -253,7 +253,9 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 			g := at(key, b)
 			if !b.ace.IsInherited() {
 				g.standsOn += n
-				g.standing = append(g.standing, dns[:min(len(dns), max(0, s.opts.Examples-len(g.standing)))]...)
+				for _, dn := range dns {
+					g.standing = first(g.standing, dn, s.opts.Examples)
+				}
 			}
 			if b.here != 0 {
 				g.add(k.class.name, n)
@@ -394,7 +396,6 @@ func (s *sweep) list(out *audit.Excess, groups map[excessKey]*excessGroup) {
 		if len(examples) == 0 {
 			examples = g.standing
 		}
-		sort.Strings(examples)
 		e := audit.ExcessEntry{
 			ACE: s.judge.View(a), At: key.at, Unseen: key.unseen, Owner: key.owner,
 			Trustee: s.judge.NameOf(a.SID), Via: viaWord(g.via),

@@ -149,10 +149,17 @@ func (g *group) add(class string, objects int) {
 	g.objects += objects
 }
 
-func (g *group) example(dn string, max int) {
-	if len(g.examples) < max {
-		g.examples = append(g.examples, dn)
+func (g *group) example(dn string, most int) { g.examples = first(g.examples, dn, most) }
+
+// first adds a name to a sorted list, and keeps the first so many: those are the same in
+// whatever order the names come.
+func first(list []string, name string, most int) []string {
+	if len(list) >= most && (most == 0 || name >= list[most-1]) {
+		return list
 	}
+	at, _ := slices.BinarySearch(list, name)
+	list = slices.Insert(list, at, strings.Clone(name))
+	return list[:min(len(list), most)]
 }
 
 func counts(classes map[string]int) []audit.ClassCount {
@@ -187,7 +194,6 @@ func (s *sweep) reach(ctx context.Context, p *pass) (*audit.Reach, error) {
 		out.Rows = append(out.Rows, found)
 	}
 	if p.stale > 0 {
-		sort.Strings(p.staleDNs)
 		out.StaleAdminCount = &audit.Marked{Objects: p.stale, Examples: append([]string{}, p.staleDNs...)}
 	}
 	if s.unprotected != "" {
@@ -288,7 +294,6 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 	}
 	sort.Slice(row.Classes, func(i, j int) bool { return row.Classes[i].Class < row.Classes[j].Class })
 	for key, g := range groups {
-		sort.Strings(g.examples)
 		c := audit.Cause{Cause: key.cause, At: key.at, Why: key.why, Objects: g.objects, Classes: counts(g.classes), Examples: append([]string{}, g.examples...)}
 		if key.cause == audit.CauseDeny {
 			view := s.judge.View(key.ace)

@@ -324,9 +324,7 @@ func (s *sweep) take(p *pass, e *directory.Entry) {
 	state.objects++
 	if adminCount == "1" && s.adminSDHolder != nil && k.descriptor.Descriptor != nil && !k.descriptor.adminSDHolder {
 		p.stale++
-		if len(p.staleDNs) < s.opts.Examples {
-			p.staleDNs = append(p.staleDNs, strings.Clone(e.DN))
-		}
+		p.staleDNs = first(p.staleDNs, e.DN, s.opts.Examples)
 	}
 	switch {
 	case !state.shown:
@@ -335,9 +333,7 @@ func (s *sweep) take(p *pass, e *directory.Entry) {
 	default:
 		c := state.cell(s.parentOf(p, above))
 		c.objects++
-		if len(c.examples) < s.opts.Examples {
-			c.examples = append(c.examples, strings.Clone(rdn))
-		}
+		c.examples = first(c.examples, rdn, s.opts.Examples)
 	}
 }
 
