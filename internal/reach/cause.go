@@ -14,7 +14,7 @@ const (
 	whyDenied        = "a deny entry of their own takes it away"
 	whyDeniedFrom    = "a deny entry that stands here takes it away"
 	whyDeniedSomehow = "an inherited deny entry takes it away; where it stands was not seen"
-	whyConditional   = "only entries with a condition grant it, and conditions are not evaluated"
+	whyConditional   = "it depends on entries with a condition, and conditions are not evaluated"
 	whyNotPropagated = "its entries would grant it to what is below, which has not inherited them yet"
 	whyNoEntry       = "no entry that reaches them grants it"
 	whyNotFollowed   = "no entry grants it; a container above, which could have entries that do or may block them, was not seen"

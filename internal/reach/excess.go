@@ -144,6 +144,11 @@ func (s *sweep) effective(d *descriptor, i int) sddl.Mask {
 	return bits
 }
 
+// hasOpaque says whether nobody can tell what some entry grants, and to whom.
+func (d *descriptor) hasOpaque() bool {
+	return d.DACL != nil && slices.ContainsFunc(d.DACL.ACEs, sddl.ACE.IsOpaque)
+}
+
 // ownerLimited says whether entries say what the owner may. [MS-DTYP] 2.4.2.4.
 func (s *sweep) ownerLimited(d *descriptor) bool {
 	return slices.ContainsFunc(d.DACL.ACEs, func(a sddl.ACE) bool {
@@ -267,7 +272,7 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 	}
 	take := func(k *kindState) {
 		out.Objects += k.objects
-		if k.descriptor.Descriptor == nil || k.class.fault != "" {
+		if k.descriptor.Descriptor == nil || k.class.fault != "" || k.descriptor.hasOpaque() {
 			out.Unknown += k.objects
 		}
 		for i := range k.beyond {

@@ -263,9 +263,10 @@ func TestWhatCannotBeSeenIsUnknownExcess(t *testing.T) {
 	f := newForest(t)
 	f.add(target, "organizationalUnit", "O:SYD:")
 	f.add(mine, "group", "O:SYD:", with("nTSecurityDescriptor", ""))
+	f.add("CN=H,"+target, "group", "O:SYD:(A;;RP;;;SY)", withOpaqueEntry)
 	f.unseen[directory.DNKey("CN=Configuration,"+head)] = true
 	r := sweepOf(t, f, rules(t, writeMember), Options{Excess: true})
-	if r.Excess.Unknown != 2 || r.Clean() {
+	if r.Excess.Unknown != 3 || r.Clean() {
 		t.Errorf("%d unknown, clean %v", r.Excess.Unknown, r.Clean())
 	}
 	hidden := slices.DeleteFunc(slices.Clone(r.Excess.Heads), func(h audit.Head) bool { return h.Unreadable == "" })

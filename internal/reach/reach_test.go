@@ -20,6 +20,13 @@ const (
 	mine        = "CN=G," + target // the group that the causes are about
 )
 
+// withOpaqueEntry gives the entry (A;;RP;;;SY) a type that nobody knows.
+func withOpaqueEntry(e *directory.Entry) {
+	raw := slices.Clone(e.Value("nTSecurityDescriptor"))
+	raw[bytes.Index(raw, []byte{0x00, 0x00, 0x14, 0x00, 0x10, 0x00, 0x00, 0x00})] = 0x7f
+	with("nTSecurityDescriptor", string(raw))(e)
+}
+
 // told is what a row says, one line a cause.
 func told(row audit.ReachRow) string {
 	var b strings.Builder
@@ -196,13 +203,7 @@ func TestCauses(t *testing.T) {
 		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `class-unknown at "" on 1`},
 		{"an entry that nobody understands", func(f *forest) {
 			f.add(target, ou, "O:SYD:")
-			f.add(mine, "group", plain, func(e *directory.Entry) {
-				raw := slices.Clone(e.Value("nTSecurityDescriptor"))
-				// The type of the one entry, behind header and ACL header.
-				i := bytes.Index(raw, []byte{0x00, 0x00, 0x14, 0x00, 0x10, 0x00, 0x00, 0x00})
-				raw[i] = 0x7f
-				with("nTSecurityDescriptor", string(raw))(e)
-			})
+			f.add(mine, "group", plain, withOpaqueEntry)
 		}, "1: 0 effective, 0 not, 0 protected, 1 unknown\n" + `undecided at "" on 1`},
 		{"a unit above is not readable", func(f *forest) {
 			f.add(target, ou, "O:SYD:"+grantMember)
