@@ -155,6 +155,8 @@ func TestCheck(t *testing.T) {
 		{"one attribute of several is a part of its set", "D:(OA;;WP;<moreNames>;;<me>)", Right{sddl.WriteProperty, hostNameSet, PropertySet}, Partial},
 		{"parts of several entries for several bits", "D:(OA;;RP;<member>;;<me>)(OA;;WP;<set:member>;;<group>)", Right{sddl.ReadProperty | sddl.WriteProperty, memberAttr, Attribute}, Granted},
 		{"parts add up after a deny of the whole that came too late for them", "D:(OA;;RP;<member>;;<me>)(OA;;RP;<set:general>;;<me>)(OA;;RP;<mail>;;<me>)(OA;;RP;<hostName>;;<me>)(OA;;RP;<lockoutTime>;;<me>)(D;;RP;;;<me>)", readAll, Granted},
+		{"a part that was allowed before it was denied, and then the whole", "D:(OA;;RP;<set:general>;;<me>)(OD;;RP;<set:general>;;WD)(A;;RP;;;<me>)", readAll, Granted},
+		{"a part that was denied keeps it from being all", "D:(OD;;RP;<set:general>;;WD)(OA;;RP;<set:general>;;<me>)(A;;RP;;;<me>)", readAll, Denied},
 		{"a right to the object as such is not given by an entry for a part", "D:(OA;;SDWD;<member>;;<me>)", deleteIt, Partial},
 		{"one for the class gives it", "D:(OA;;SD;<class-group>;;<me>)", deleteIt, Granted},
 		{"a deny of it on a part denies it", "D:(OD;;SD;<member>;;<me>)(A;;SD;;;<me>)", deleteIt, Denied},

@@ -199,15 +199,15 @@ func (o *oracle) bit(bit sddl.Mask, goodCondition, goodUnseen map[int]bool) answ
 		}
 		if allow {
 			v.each(func(u *place) { u.grant = u.grant || !u.deny })
-			for ; v != root; v = v.parent {
-				same := true
-				for _, s := range v.parent.children {
-					same = same && s.grant == v.grant
-				}
-				if !same {
-					break
-				}
-				v.parent.grant = v.parent.grant || v.grant
+			for changed := true; changed; { // whoever has all of its parts has it
+				changed = false
+				root.each(func(u *place) {
+					all := len(u.children) > 0 && !u.grant
+					for _, c := range u.children {
+						all = all && c.grant
+					}
+					u.grant, changed = u.grant || all, changed || all
+				})
 			}
 		} else {
 			v.each(func(u *place) { u.deny = u.deny || !u.grant })
@@ -472,6 +472,36 @@ func TestCheckAgainstTheOracle(t *testing.T) {
 		if sddl.FullControl&bit != 0 && bits[bit] < cases/50 {
 			t.Errorf("only %d of %d cases were about %v", bits[bit], cases, bit)
 		}
+	}
+}
+
+// Servers put allows that stand together into another order. [MS-ADTS] 6.1.3.1.
+func TestTheOrderOfAllowsDoesNotMatter(t *testing.T) {
+	moved := 0
+	for seed := range random(t) {
+		d := dice{rand.New(rand.NewPCG(uint64(seed), 19))}
+		o := d.question()
+		before := Check(&sddl.ACL{ACEs: o.dacl}, o.owner, o.token, o.self, o.class, o.right)
+		other := slices.Clone(o.dacl)
+		for from := 0; from < len(other); from++ {
+			to := from
+			for to < len(other) && other[to].Type.IsAllow() {
+				to++
+			}
+			if allows := other[from:to]; len(allows) > 1 {
+				d.Shuffle(len(allows), func(i, j int) { allows[i], allows[j] = allows[j], allows[i] })
+				moved++
+			}
+			from = to
+		}
+		after := Check(&sddl.ACL{ACEs: other}, o.owner, o.token, o.self, o.class, o.right)
+		if before.Effect != after.Effect || before.Granted != after.Granted || before.Denied != after.Denied {
+			t.Fatalf("seed %d: %+v\n%v: %v, granted %v, denied %v\n%v: %v, granted %v, denied %v", seed, o.right,
+				o.dacl, before.Effect, before.Granted, before.Denied, other, after.Effect, after.Granted, after.Denied)
+		}
+	}
+	if moved < random(t)/4 {
+		t.Errorf("only %d lists had two allows together", moved)
 	}
 }
 

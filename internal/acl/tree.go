@@ -138,28 +138,48 @@ func newTree(c *Class) *tree {
 	return t
 }
 
-// allow grants on a node and below, then on each parent all of whose children have it.
+// allow grants on a node and below, and then on every node all of whose children have it:
+// also on those below and above that a deny on a part had taken it from, where that part
+// had been allowed before. So the order of allows does not matter, which servers change.
 func (t *tree) allow(v int, m sddl.Mask) {
-	t.down(v, func(n *node) { n.grant |= m &^ n.deny })
+	t.grant(v, m)
 	for p := t.nodes[v].parent; p >= 0; p = t.nodes[p].parent {
-		for _, child := range t.nodes[p].children {
-			m &= t.nodes[child].grant
-		}
-		t.nodes[p].grant |= m
+		t.addUp(p, m)
 	}
+}
+
+func (t *tree) grant(v int, m sddl.Mask) {
+	n := &t.nodes[v]
+	n.grant |= m &^ n.deny
+	for _, child := range n.children {
+		t.grant(child, m)
+	}
+	t.addUp(v, m)
+}
+
+func (t *tree) addUp(v int, m sddl.Mask) {
+	n := &t.nodes[v]
+	if len(n.children) == 0 {
+		return
+	}
+	for _, child := range n.children {
+		m &= t.nodes[child].grant
+	}
+	n.grant |= m
 }
 
 // deny denies on a node and below, and on everything above.
 func (t *tree) deny(v int, m sddl.Mask) {
-	t.down(v, func(n *node) { n.deny |= m &^ n.grant })
+	t.refuse(v, m)
 	for p := t.nodes[v].parent; p >= 0; p = t.nodes[p].parent {
 		t.nodes[p].deny |= m
 	}
 }
 
-func (t *tree) down(v int, do func(*node)) {
-	do(&t.nodes[v])
-	for _, child := range t.nodes[v].children {
-		t.down(child, do)
+func (t *tree) refuse(v int, m sddl.Mask) {
+	n := &t.nodes[v]
+	n.deny |= m &^ n.grant
+	for _, child := range n.children {
+		t.refuse(child, m)
 	}
 }
