@@ -455,6 +455,31 @@ func TestUnseenGroups(t *testing.T) {
 	}
 }
 
+// Objects with one descriptor are of several kinds where it has an entry for SELF.
+func TestSelfIsTheObject(t *testing.T) {
+	const self = "O:SYD:(OA;;WP;" + memberGUID + ";;PS)"
+	for _, c := range []struct {
+		noToken bool
+		want    string
+	}{
+		{false, "4: 2 effective, 2 not, 0 protected, 0 unknown\nno-entry at \"\" on 2"},
+		// The account may be in any group that has a SID.
+		{true, "4: 1 effective, 1 not, 0 protected, 2 unknown\nundecided at \"\" on 2\nno-entry at \"\" on 1"},
+	} {
+		f := newForest(t)
+		f.noToken = c.noToken
+		f.add(target, "organizationalUnit", "O:SYD:")
+		f.add("CN=none,"+target, "group", self)
+		f.add("CN=stranger,"+target, "group", self, withSID(stranger1))
+		f.add("CN=its,"+target, "group", self, withSID(its))
+		f.add("CN=account,"+target, "group", self, withSID(agent))
+		r := sweepOf(t, f, rules(t, writeMember), Options{Reach: true})
+		if got := told(r.Targets[0].Reach.Rows[0]); got != c.want {
+			t.Errorf("got\n%s\nwant\n%s", got, c.want)
+		}
+	}
+}
+
 // The order in which a directory answers changes nothing, nor does chance.
 func TestOrderDoesNotMatter(t *testing.T) {
 	for _, examples := range []int{0, 1, 3, 50} {
