@@ -41,7 +41,7 @@ test: ## go test, with -race where there is a C compiler, against the lab's doma
 	fi; \
 	race=-race; printf 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o /dev/null - 2>/dev/null || \
 		{ race=; echo "test: without the race detector, which needs a C compiler"; }; \
-	set -x; $(GO) test $$race -count=1 ./...
+	set -x; $(GO) test $$race -count=1 -timeout 40m ./...
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "lint: gofmt -w $$unformatted"; exit 1; fi
