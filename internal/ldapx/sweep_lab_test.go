@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -95,13 +96,23 @@ func BenchmarkLabSweep(b *testing.B) {
 			"-E", "pr=1000/noprompt", "-E", "!1.2.840.113556.1.4.801=::MAMCAQc=", "-E", "1.2.840.113556.1.4.1339",
 			"-o", "ldif-wrap=no", "(objectClass=*)", "objectClass", "objectSid", "adminCount", descriptorAttr)
 		cmd.Env = append(os.Environ(), "KRB5CCNAME=FILE:"+ccache, "KRB5_CONFIG="+lab.KRB5Config)
-		var out, messages bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &messages
+		// To a file, so that it waits for nobody.
+		out, err := os.Create(filepath.Join(b.TempDir(), "out.ldif"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer out.Close()
+		var messages bytes.Buffer
+		cmd.Stdout, cmd.Stderr = out, &messages
 		if err := cmd.Run(); err != nil {
 			b.Fatalf("%v\n%s", err, messages.Bytes())
 		}
 		d := time.Since(begun)
-		if got := bytes.Count(out.Bytes(), []byte("\n"+descriptorAttr+":: ")); got != want {
+		text, err := os.ReadFile(out.Name())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if got := bytes.Count(text, []byte("\n"+descriptorAttr+":: ")); got != want {
 			b.Fatalf("%d objects from ldapsearch, want %d", got, want)
 		}
 		return d
