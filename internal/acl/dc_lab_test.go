@@ -454,6 +454,9 @@ func (w *world) descriptor(t testing.TB, class string) *sddl.Descriptor {
 		d.DACL.ACEs = slices.Insert(d.DACL.ACEs, 0, sddl.ObjectACE(sddl.Deny, 0, sddl.WriteDACL, w.guidOf(t, "description"), sddl.GUID{}, users),
 			sddl.ObjectACE(sddl.Allow, 0, sddl.WriteDACL, sddl.GUID{}, sddl.GUID{}, some))
 	}
+	if w.IntN(8) == 0 {
+		first(sddl.Allow, sddl.ReadControl|sddl.WriteDACL|sddl.WriteOwner, "nTSecurityDescriptor", sddl.GUID{}, some)
+	}
 	if w.IntN(2) == 0 {
 		switch class {
 		case "group":
@@ -532,17 +535,22 @@ type deviation struct {
 	sees      func(q question, a sddl.ACE) (sddl.ACE, bool) // the entry as Samba reads it; false: not at all
 }
 
-// without is an entry without its class, and without what it is about.
-func without(a sddl.ACE, object bool) sddl.ACE {
-	kind, about := sddl.Allow, a.ObjectType
-	if a.Type.IsDeny() {
-		kind = sddl.Deny
+// classless is an entry without its class.
+func classless(a sddl.ACE) sddl.ACE {
+	a.ObjectFlags, a.InheritedObjectType = a.ObjectFlags&^sddl.InheritedObjectTypePresent, sddl.GUID{}
+	if a.ObjectFlags == 0 {
+		for plain, object := range withGUIDs {
+			if a.Type == object {
+				a.Type = plain
+			}
+		}
 	}
-	if object {
-		about = sddl.GUID{}
-	}
-	return sddl.ObjectACE(kind, a.Flags, a.Mask, about, sddl.GUID{}, a.SID)
+	return a
 }
+
+// withGUIDs are the types of entries that say the same with GUIDs.
+var withGUIDs = map[sddl.ACEType]sddl.ACEType{sddl.Allow: sddl.AllowObject, sddl.Deny: sddl.DenyObject,
+	sddl.AllowCallback: sddl.AllowCallbackObject, sddl.DenyCallback: sddl.DenyCallbackObject}
 
 const wholeObject = sddl.ReadControl | sddl.WriteDACL | sddl.WriteOwner | sddl.Delete | sddl.DeleteTree | sddl.ListContents
 
@@ -556,7 +564,7 @@ var deviations = []deviation{
 	{"nTSecurityDescriptor stands for the object", "rights to the descriptor are checked as if they were to this attribute",
 		func(q question, a sddl.ACE) (sddl.ACE, bool) {
 			if a.ObjectType.String() == "bf9679e3-0de6-11d0-a285-00aa003049e2" && q.right.Mask&^(sddl.ReadControl|sddl.WriteDACL|sddl.WriteOwner) == 0 {
-				a = without(a, true)
+				a.ObjectFlags, a.ObjectType = a.ObjectFlags&^sddl.ObjectTypePresent, sddl.GUID{}
 			}
 			return a, true
 		}},
@@ -1011,13 +1019,13 @@ func (m met) same(t testing.TB, what string, got, want []sddl.ACE) {
 	for i, x := range left {
 		leafy := x
 		leafy.Flags |= sddl.ObjectInherit
-		switch classless := without(x, false); {
+		switch plain := classless(x); {
 		case x.IsInherited() || x.Flags.Has(sddl.InheritOnly) || slices.Contains(want, x):
 		case slices.Contains(want, leafy):
 			left[i] = leafy
 			m[losesFlags]++
-		case slices.Contains(want, classless):
-			left[i] = classless
+		case slices.Contains(want, plain):
+			left[i] = plain
 			m[keepsClass]++
 		}
 	}
