@@ -183,6 +183,13 @@ func (c *Capture) read(ctx context.Context, q Query, yield func(Entry, error) bo
 		return nil
 	}
 	every := q.Scope != Base && len(q.Any) == 0
+	if !held && !every && c.rest != nil {
+		// What was asked for by itself says more than what a sweep has of the same object.
+		err := c.recorded(ctx, q, base, false, yield)
+		if gone := (*NotFoundError)(nil); !errors.As(err, &gone) || c.sweepOf(base.key) == nil {
+			return err
+		}
+	}
 	if s := c.sweepOf(base.key); s != nil && (every || !held) {
 		lacks := s.lacks(q)
 		switch {
@@ -205,6 +212,12 @@ func (c *Capture) read(ctx context.Context, q Query, yield func(Entry, error) bo
 	if !held && c.rest == nil {
 		return &NotFoundError{DN: q.Base, Matched: c.matched(q.Base)}
 	}
+	return c.recorded(ctx, q, base, held, yield)
+}
+
+// recorded answers from the entries that are no objects of sweeps; held says whether the
+// base is one that is held.
+func (c *Capture) recorded(ctx context.Context, q Query, base subtree, held bool, yield func(Entry, error) bool) error {
 	context := c.context(base.key)
 	depth := strings.Count(base.key, "\x00") + 1
 	for i, key := range c.keys {

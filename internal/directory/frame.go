@@ -173,9 +173,14 @@ func (c *Capture) stream(ctx context.Context, from *captureTail) iter.Seq2[Entry
 				begin := f.ldif.record.offset
 				for len(b.entries) < batchEntries && f.ldif.record.offset-begin < batchBytes && b.err == nil {
 					var e Entry
-					if e, b.err = f.entry(); b.err == nil {
-						b.entries = append(b.entries, e)
+					if e, b.err = f.entry(); b.err != nil {
+						break
 					}
+					if f.inSweeps && from == c.rest {
+						b.err = io.EOF // the sweeps are another part
+						break
+					}
+					b.entries = append(b.entries, e)
 				}
 				more = b.err == nil
 				select {

@@ -322,3 +322,32 @@ func TestSubtreeIsWhatKeysSay(t *testing.T) {
 		}
 	}
 }
+
+// What was asked for by itself and is not held comes before the sweeps, and not twice.
+func TestSweptCaptureThatIsNotHeld(t *testing.T) {
+	_, file := sweptForest(t, 3, "DC=corp")
+	all, err := ReadCapture(strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := openCapture(func() (io.ReadCloser, error) { return memory{bytes.NewReader([]byte(file))}, nil }, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.entries) > 2 || c.rest == nil || c.swept == nil {
+		t.Fatalf("%d entries are held", len(c.entries))
+	}
+	for _, q := range []Query{
+		{Base: "CN=jo,CN=Users,DC=corp", Attrs: []string{"cn", "sAMAccountName"}},
+		{Base: "DC=corp", Scope: Subtree, Any: []Match{{"sAMAccountName", "jo"}}, Attrs: []string{"cn"}},
+		{Base: "CN=u1,OU=a,DC=corp", Attrs: []string{"objectClass"}},
+		{Base: "CN=nobody,DC=corp", Attrs: []string{"objectClass"}},
+		sweepQuery("OU=a,DC=corp"), sweepQuery("DC=corp"),
+	} {
+		want, wantErr := Collect(all.Read(t.Context(), q))
+		got, err := Collect(c.Read(t.Context(), q))
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || !reflect.DeepEqual(byName(got), byName(want)) {
+			t.Errorf("%+v: %v, %v; want %v, %v", q, got, err, want, wantErr)
+		}
+	}
+}
