@@ -2,6 +2,7 @@ package gss
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -95,9 +96,15 @@ func (c *Conn) next() ([]byte, error) {
 	if n < overhead || n > maxReceive {
 		return nil, fmt.Errorf("%w: a buffer of %d bytes", ErrIntegrity, n)
 	}
-	// Grown as it comes: a length alone costs the peer nothing.
-	token, err := io.ReadAll(io.LimitReader(c.Conn, int64(n)))
-	if err == nil && len(token) < int(n) {
+	// Beyond what servers send it is grown as it comes: a length alone costs the peer nothing.
+	token := make([]byte, min(n, maxSend))
+	_, err := io.ReadFull(c.Conn, token)
+	if err == nil && int(n) > len(token) {
+		var rest []byte
+		rest, err = io.ReadAll(io.LimitReader(c.Conn, int64(n)-int64(len(token))))
+		token = append(token, rest...)
+	}
+	if errors.Is(err, io.EOF) || err == nil && len(token) < int(n) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
