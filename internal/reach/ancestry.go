@@ -3,6 +3,7 @@ package reach
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
@@ -33,10 +34,13 @@ func (s *sweep) chainOf(p *parent) []ancestor {
 		if a.here != nil {
 			last = len(chain)
 		}
+		if slices.Contains(s.headKeys, key) {
+			break // Nothing is inherited from another naming context.
+		}
 		_, dn = cutDN(dn)
 		_, key, more = strings.Cut(key, "\x00")
 	}
-	// Above the topmost one that was seen is another naming context, or nobody knows.
+	// Above the topmost one that was seen nobody knows.
 	p.chain = chain[:last]
 	return p.chain
 }

@@ -306,11 +306,7 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 			out.Notes = append(out.Notes, fmt.Sprintf("There are more than %d parents; below the others the origin of entries was not looked for.", maxParents))
 		}
 	}
-	heads, err := s.heads(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, head := range heads {
+	for _, head := range s.heads {
 		k, dn, err := s.head(ctx, head)
 		if err != nil {
 			return nil, err
@@ -454,9 +450,9 @@ func viaWord(via acl.Via) string {
 	return "well-known"
 }
 
-// heads are the heads of the naming contexts, sorted.
-func (s *sweep) heads(ctx context.Context) ([]string, error) {
-	for e, err := range s.reader.Read(ctx, directory.Query{Attrs: []string{"namingContexts"}}) {
+// readHeads reads where the naming contexts begin.
+func readHeads(ctx context.Context, r directory.Reader) ([]string, error) {
+	for e, err := range r.Read(ctx, directory.Query{Attrs: []string{"namingContexts"}}) {
 		if err != nil {
 			return nil, fmt.Errorf("read the rootDSE: %w", err)
 		}
@@ -484,16 +480,17 @@ func (s *sweep) isHeadDN(dn string) bool {
 	return c != nil && c.class.isHead()
 }
 
-// swept says whether an object was among those of the targets. A head of a naming context
-// was only if it is a target: below one by name, it is in another directory.
-func (s *sweep) swept(dn string) bool {
-	head := s.isHeadDN(dn)
-	return slices.ContainsFunc(s.snapshot.Targets, func(t *directory.Target) bool {
-		if head {
-			return directory.SameDN(t.DN, dn)
-		}
-		return directory.IsBelow(dn, t.DN)
+// within says whether an object is at or below another in one naming context: what is only
+// below it by name does not come with it. [MS-ADTS] 3.1.1.1.5.
+func (s *sweep) within(dn, base string) bool {
+	return directory.IsBelow(dn, base) && !slices.ContainsFunc(s.heads, func(head string) bool {
+		return directory.IsBelow(dn, head) && !directory.IsBelow(base, head)
 	})
+}
+
+// swept says whether an object was among those of the targets.
+func (s *sweep) swept(dn string) bool {
+	return slices.ContainsFunc(s.snapshot.Targets, func(t *directory.Target) bool { return s.within(dn, t.DN) })
 }
 
 // amongOf is the place of an object among the targets.
@@ -511,7 +508,7 @@ func (s *sweep) amongOf(dn string) place {
 			} else {
 				among = inner
 			}
-		case !directory.IsBelow(dn, t.DN):
+		case !s.within(dn, t.DN):
 		case among == isTarget || among == inner:
 			among = inner
 		case directory.SameDN(t.DN, above):

@@ -240,6 +240,23 @@ func TestExcessOfNestedTargets(t *testing.T) {
 	}
 }
 
+// Below another target by name only, a naming context is swept for itself.
+func TestExcessOfTwoNamingContexts(t *testing.T) {
+	const configuration = "CN=Configuration," + head
+	for _, targets := range [][]string{{head, configuration}, {configuration, head}} {
+		f := newForest(t)
+		f.add(head, "domainDNS", "O:SYD:(A;CIIO;LC;;;AGENT)")
+		f.add("CN=A,"+configuration, "container", "O:SYD:(A;;WD;;;AGENT)(A;CIID;LC;;;AGENT)")
+		r := sweepOf(t, f, rules(t, writeMember), Options{Excess: true, Reach: true, Examples: 3}, targets...)
+		want := `own WD on 1, stands on 1 at "CN=A,` + configuration + `": write-dacl` + "\n" +
+			`own LC on 1, stands on 0 at "unseen": ` + "\n" +
+			`own LC on 0, stands on 1 at "` + head + `": `
+		if got := listed(r.Excess); got != want {
+			t.Errorf("%q: got\n%s\nwant\n%s", targets, got, want)
+		}
+	}
+}
+
 func TestEverybodyIsListedWhenAskedFor(t *testing.T) {
 	f := newForest(t)
 	f.add(target, "organizationalUnit", "O:SYD:(A;CI;RPWD;;;WD)(A;CI;LC;;;AU)")

@@ -41,6 +41,13 @@ func Sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, j 
 		parents:     map[string]*parent{},
 		kept:        map[*class]int{},
 	}
+	var err error
+	if s.heads, err = readHeads(ctx, r); err != nil {
+		return err
+	}
+	for _, head := range s.heads {
+		s.headKeys = append(s.headKeys, directory.DNKey(head))
+	}
 	if err := s.readAdminSDHolder(ctx); err != nil {
 		return err
 	}
@@ -57,7 +64,6 @@ func Sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, j 
 	}
 	var excess *audit.Excess
 	if opts.Excess {
-		var err error
 		if excess, err = s.excess(ctx, passes); err != nil {
 			return err
 		}
@@ -87,6 +93,8 @@ type sweep struct {
 	judge    *audit.Judge
 	token    acl.Token
 	opts     Options
+	heads    []string // of the naming contexts, sorted
+	headKeys []string // the same as DNKeys
 
 	descriptors map[string]*descriptor // by their bytes; by what is wrong where there are none
 	shapes      map[string]*descriptor // by what of them is something to the account
@@ -219,10 +227,10 @@ func (s *sweep) newPass(t *directory.Target) *pass {
 		if other == t {
 			continue
 		}
-		if directory.IsBelow(t.DN, other.DN) {
+		if s.within(t.DN, other.DN) {
 			p.top = false
 		}
-		if directory.IsBelow(other.DN, t.DN) {
+		if s.within(other.DN, t.DN) {
 			p.inside[strings.ToLower(other.DN)] = true
 		}
 	}
