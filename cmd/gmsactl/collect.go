@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/explain"
 	"github.com/gmsactl/gmsactl/internal/reach"
 )
 
@@ -24,7 +26,7 @@ func newCollect(a *app) *cobra.Command {
 	var sweep bool
 	cmd := &cobra.Command{
 		Use:   "collect [ACCOUNT]...",
-		Short: "Save what audit, plan and schema check read, to be judged elsewhere",
+		Short: "Save what audit, plan, explain and schema check read, to be judged elsewhere",
 		Long: `Collect reads the schema, every gMSA of the domain and the accounts that are named,
 and the descriptors of the head of the domain, of every organizational unit and
 container and of the targets that are named. It writes them as LDIF (compressed where
@@ -56,6 +58,9 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 	defer done()
 	capture, err := audit.Collect(ctx, r, accounts, targets)
 	if err != nil {
+		return err
+	}
+	if err := explain.Collect(ctx, capture, accounts, targets); err != nil {
 		return err
 	}
 	swept := 0
@@ -90,10 +95,16 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 	})
 }
 
-// sweepAttrs are the attributes of every object that a sweep reads, and what explain
+// sweepAttrs are the attributes of every object that a sweep reads, and those that explain
 // reads of one.
 func sweepAttrs() []string {
-	return append(reach.Query("").Attrs, "objectGUID")
+	attrs := append(reach.Query("").Attrs, "objectGUID")
+	for _, name := range explain.ObjectAttrs() {
+		if !slices.Contains(attrs, name) {
+			attrs = append(attrs, name)
+		}
+	}
+	return attrs
 }
 
 // sweepBases are the DNs below which every object is to be written. It records, too, what

@@ -40,8 +40,9 @@ func Collect(ctx context.Context, r directory.Reader, accounts, targets []string
 	}
 	containers := directory.Query{
 		Base: d.DN, Scope: directory.Subtree,
-		Any:        []directory.Match{{Attr: "objectClass", Value: "organizationalUnit"}, {Attr: "objectClass", Value: "container"}, {Attr: "objectClass", Value: "builtinDomain"}},
-		Attrs:      []string{"objectClass", "objectGUID", "objectSid"},
+		Any: []directory.Match{{Attr: "objectClass", Value: "organizationalUnit"}, {Attr: "objectClass", Value: "container"}, {Attr: "objectClass", Value: "builtinDomain"}},
+		// The last ones are what package explain judges by, besides.
+		Attrs:      []string{"objectClass", "objectGUID", "objectSid", "adminCount", "systemFlags", "isCriticalSystemObject", "instanceType"},
 		Descriptor: true,
 	}
 	for _, err := range rec.Read(ctx, containers) {

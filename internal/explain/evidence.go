@@ -159,6 +159,7 @@ type object struct {
 	membershipFault string
 	adminCount      bool
 	undeletable     string // why nobody deletes it
+	deletable       string // why it is not known whether anybody does
 }
 
 func (o *object) protected() bool {
@@ -171,6 +172,16 @@ const (
 	attrMembership = "msDS-GroupMSAMembership"
 	attrPassword   = "msDS-ManagedPassword"
 )
+
+// attrWitness is an attribute that every object has: where it is not shown, nobody asked, or
+// nobody may see, and that another one is not there says nothing. [MS-ADTS] 3.1.1.2.4.9.
+const attrWitness = "instanceType"
+
+// ObjectAttrs are the attributes that an answer takes of each object, besides those of
+// directory.LoadTarget. A capture that is to say more than unknown must hold them.
+func ObjectAttrs() []string {
+	return []string{"adminCount", "systemFlags", "isCriticalSystemObject", attrWitness, attrMembership}
+}
 
 // chain reads the object and the containers above it, up to the head of the naming
 // context or to the first that is not shown.
@@ -203,8 +214,12 @@ func (e *Explainer) object(ctx context.Context, dn string) (*object, error) {
 	if o := e.objects[key]; o != nil {
 		return o, nil
 	}
-	r := &wider{Reader: e.reader, attrs: []string{"adminCount", "systemFlags", "isCriticalSystemObject", attrMembership}}
+	r := &wider{Reader: e.reader, attrs: ObjectAttrs()}
 	t, err := directory.LoadTarget(ctx, r, dn)
+	// What a sweep did not ask for is as if it were not readable.
+	for missing := (*directory.NotRecordedError)(nil); errors.As(err, &missing) && r.leave(missing.Attrs); {
+		t, err = directory.LoadTarget(ctx, r, dn)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -227,6 +242,11 @@ func (e *Explainer) object(ctx context.Context, dn string) (*object, error) {
 		o.undeletable = "its systemFlags forbid deleting it"
 	} else if strings.EqualFold(r.seen.Text("isCriticalSystemObject"), "TRUE") {
 		o.undeletable = "it is a critical system object, which nobody may delete"
+	} else if r.seen.Value(attrWitness) == nil {
+		o.deletable = "whether it may be deleted at all (systemFlags, isCriticalSystemObject) is not readable to this identity"
+		if e.capture {
+			o.deletable = "whether it may be deleted at all (systemFlags, isCriticalSystemObject) is not in the capture"
+		}
 	}
 	if raw := r.seen.Value(attrMembership); raw == nil {
 		o.membershipFault = attrMembership + " is not set, or not readable to this identity"
@@ -249,12 +269,24 @@ func (e *Explainer) object(ctx context.Context, dn string) (*object, error) {
 type wider struct {
 	directory.Reader
 	attrs []string
+	left  []string // not to be asked for
 	seen  directory.Entry
+}
+
+// leave makes it ask for less, and says whether it does.
+func (w *wider) leave(attrs []string) bool {
+	before := len(w.left)
+	for _, name := range attrs {
+		if !oneOf(w.left, name) {
+			w.left = append(w.left, name)
+		}
+	}
+	return len(w.left) > before
 }
 
 // Read keeps the last entry.
 func (w *wider) Read(ctx context.Context, q directory.Query) iter.Seq2[directory.Entry, error] {
-	q.Attrs = slices.Concat(q.Attrs, w.attrs)
+	q.Attrs = slices.DeleteFunc(slices.Concat(q.Attrs, w.attrs), func(name string) bool { return oneOf(w.left, name) })
 	return func(yield func(directory.Entry, error) bool) {
 		for entry, err := range w.Reader.Read(ctx, q) {
 			w.seen = entry
@@ -341,8 +373,8 @@ func (e *Explainer) readHeuristics(ctx context.Context) (*heuristics, error) {
 	dn := "CN=Directory Service,CN=Windows NT,CN=Services," + e.domain.ConfigurationDN
 	found, err := directory.Collect(e.reader.Read(ctx, directory.Query{Base: dn, Attrs: []string{"objectClass", "dSHeuristics"}}))
 	h := &heuristics{}
-	switch missing := (*directory.NotFoundError)(nil); {
-	case errors.As(err, &missing):
+	switch {
+	case notShown(err):
 	case err != nil:
 		return nil, fmt.Errorf("read dSHeuristics: %w", err)
 	case len(found) == 1:
@@ -352,6 +384,15 @@ func (e *Explainer) readHeuristics(ctx context.Context) (*heuristics, error) {
 	}
 	e.heuristics = h
 	return h, nil
+}
+
+// notShown says whether an error is that the object, or what was asked of it, is not shown.
+func notShown(err error) bool {
+	var (
+		missing *directory.NotFoundError
+		unasked *directory.NotRecordedError
+	)
+	return errors.As(err, &missing) || errors.As(err, &unasked)
 }
 
 // names are the names of GUIDs by what the right that goes with them makes them.

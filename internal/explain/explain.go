@@ -142,18 +142,34 @@ type Explainer struct {
 // New is an Explainer of what r answers; capture says that r is not the directory itself.
 // It reads the domain and the schema.
 func New(ctx context.Context, r directory.Reader, capture bool) (*Explainer, error) {
-	e := &Explainer{
+	e := newExplainer(r, capture)
+	err := e.loadHeads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if e.schema, err = directory.LoadSchema(ctx, r, e.domain); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func newExplainer(r directory.Reader, capture bool) *Explainer {
+	return &Explainer{
 		reader: r, capture: capture, heads: map[string]bool{},
 		accounts: map[string]*account{}, objects: map[string]*object{}, requests: map[string]*request{},
 		classes: map[string]*acl.Class{}, faults: map[string]string{},
 	}
+}
+
+// loadHeads reads the domain and the naming contexts.
+func (e *Explainer) loadHeads(ctx context.Context) error {
 	var err error
-	if e.domain, err = directory.LoadDomain(ctx, r); err != nil {
-		return nil, err
+	if e.domain, err = directory.LoadDomain(ctx, e.reader); err != nil {
+		return err
 	}
-	root, err := directory.Collect(r.Read(ctx, directory.Query{Attrs: []string{"namingContexts"}}))
+	root, err := directory.Collect(e.reader.Read(ctx, directory.Query{Attrs: []string{"namingContexts"}}))
 	if err != nil {
-		return nil, fmt.Errorf("read the rootDSE: %w", err)
+		return fmt.Errorf("read the rootDSE: %w", err)
 	}
 	for _, entry := range root {
 		for _, dn := range entry.Texts("namingContexts") {
@@ -161,12 +177,9 @@ func New(ctx context.Context, r directory.Reader, capture bool) (*Explainer, err
 		}
 	}
 	if len(e.heads) == 0 {
-		return nil, errors.New("read the rootDSE: it names no naming contexts")
+		return errors.New("read the rootDSE: it names no naming contexts")
 	}
-	if e.schema, err = directory.LoadSchema(ctx, r, e.domain); err != nil {
-		return nil, err
-	}
-	return e, nil
+	return nil
 }
 
 // Explain answers one question. Errors are about the question, a *directory.AccountError,

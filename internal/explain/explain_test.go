@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
+	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/demo"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/sddl"
@@ -67,6 +68,34 @@ func raw(t *testing.T, text string) []byte {
 	return b
 }
 
+// definitions are what the demo, collected before they were asked for, does not show of the
+// schema and the rights. What is not named here has none of it.
+var definitions = map[string]directory.Attribute{
+	"memberOf":                   {Name: "linkID", Values: [][]byte{[]byte("3")}},
+	"tokenGroups":                {Name: "systemFlags", Values: [][]byte{[]byte("134217748")}},
+	"objectSid":                  {Name: "systemOnly", Values: [][]byte{[]byte("TRUE")}},
+	"rIDSet":                     {Name: "systemOnly", Values: [][]byte{[]byte("TRUE")}},
+	"User-Force-Change-Password": {Name: "appliesTo", Values: [][]byte{[]byte(classUser)}},
+	"Allowed-To-Authenticate":    {Name: "appliesTo", Values: [][]byte{[]byte(classGroup), []byte(classUser)}},
+}
+
+// defined is an entry of the demo as it would be collected today.
+func defined(e directory.Entry) directory.Entry {
+	name := e.Text("lDAPDisplayName")
+	switch {
+	case name != "":
+		e.Attrs = append(slices.Clone(e.Attrs), directory.Attribute{Name: attrWitness, Values: [][]byte{[]byte("4")}})
+	case slices.Contains(e.Texts("objectClass"), "controlAccessRight"):
+		name = e.Text("cn")
+	default:
+		return e
+	}
+	if a, ok := definitions[name]; ok {
+		e.Attrs = append(slices.Clone(e.Attrs), a)
+	}
+	return e
+}
+
 // forest is the demo with things added, or put in the place of its own.
 func forest(t *testing.T, things ...thing) *directory.Capture {
 	t.Helper()
@@ -91,7 +120,13 @@ func forest(t *testing.T, things ...thing) *directory.Capture {
 		if x.sddl != "" {
 			add("nTSecurityDescriptor", string(raw(t, x.sddl)))
 		}
+		if _, said := x.attrs[attrWitness]; !said && x.class != "" {
+			add(attrWitness, "4")
+		}
 		for name, value := range x.attrs {
+			if value == "" { // not shown
+				continue
+			}
 			if name == attrMembership {
 				value = string(raw(t, value))
 			}
@@ -115,6 +150,7 @@ func forest(t *testing.T, things ...thing) *directory.Capture {
 		}
 	}
 	for e := range base.All() {
+		e = defined(e)
 		if with, ok := ours[directory.DNKey(e.DN)]; ok {
 			for _, a := range e.Attrs {
 				if with.Values(a.Name) == nil {
@@ -284,6 +320,13 @@ func TestExplain(t *testing.T) {
 		{name: "where both deny, there is none", parent: "O:DAG:DAD:(D;;DC;;;WD)", object: "O:DAG:DAD:(D;;SD;;;WD)", right: "delete", effect: "denied", why: "as long as this one stands"},
 		{name: "nobody deletes a critical object", object: open + "(A;;SD;;;AGENT)", attrs: map[string]string{"isCriticalSystemObject": "TRUE"}, right: "delete", effect: "not-granted", why: "critical"},
 		{name: "nor one whose flags forbid it", object: open + "(A;;SDDT;;;AGENT)", attrs: map[string]string{"systemFlags": "-1946157056"}, right: "delete-tree", effect: "not-granted", why: "systemFlags"},
+		{name: "nor is it known where a capture does not say", object: open + "(A;;SDDT;;;AGENT)", attrs: map[string]string{attrWitness: ""}, right: "delete", effect: "unknown",
+			why: "permissions grant it, but whether it may be deleted at all (systemFlags, isCriticalSystemObject) is not in the capture"},
+		{name: "with all that is below neither", object: open + "(A;;SDDT;;;AGENT)", attrs: map[string]string{attrWitness: ""}, right: "delete-tree", effect: "unknown", why: "is not in the capture"},
+		{name: "but what is not granted is known", object: open, attrs: map[string]string{attrWitness: ""}, right: "delete", effect: "not-granted", change: "(A;;SD;;;AGENT)"},
+		{name: "nobody writes a back link", class: "user", object: open + "(A;;WP;;;AGENT)", right: "write:memberOf", effect: "not-granted", why: "back link"},
+		{name: "nor what is constructed", class: "user", object: open + "(A;;WP;;;AGENT)", right: "write:tokenGroups", effect: "not-granted", why: "constructed"},
+		{name: "nor, but for special cases, what is the system's", class: "user", object: open + "(A;;WP;;;AGENT)", right: "write:objectSid", effect: "unknown", why: "for the system only"},
 		{name: "delete-tree is a right of its own", object: open + "(A;;SD;;;AGENT)", right: "delete-tree", effect: "not-granted", change: "(A;;DT;;;AGENT)"},
 
 		{name: "seen by the contents of the parent", object: "O:DAG:DAD:", right: "list", effect: "granted", why: "on " + ou},
@@ -649,5 +692,77 @@ func TestPath(t *testing.T) {
 	}
 	if !x.Granted() || x.Ways[0].Checks[0].Decides[0].Through.How != "group" || len(x.Ways[0].Checks[0].Decides[0].Through.Path) != 2 {
 		t.Errorf("%s: %+v", x.Effect, x.Ways)
+	}
+}
+
+// What a capture of before does not show of the schema is not taken for a no.
+func TestOldCapture(t *testing.T) {
+	c, err := demoCapture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const dn = "OU=Sales,OU=Sync," + head
+	e, err := New(t.Context(), c, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me, err := sddl.ParseSID(agentSID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Explain(t.Context(), agent, dn, "list"); err != nil {
+		t.Fatal(err)
+	}
+	o := e.objects[directory.DNKey(dn)]
+	dacl, err := o.Descriptor.DACL.WithAllows(sddl.ObjectACE(sddl.Allow, 0, sddl.FullControl, sddl.GUID{}, sddl.GUID{}, me))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Descriptor = o.Descriptor.WithDACL(dacl)
+	for right, effect := range map[string]string{
+		"write:memberOf": "unknown", "write:whenChanged": "unknown", "write:name": "unknown", "write:description": "unknown",
+		"delete": "unknown", "delete-tree": "unknown", "read:description": "granted", "write-dacl": "granted",
+	} {
+		x, err := e.Explain(t.Context(), agent, dn, right)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Effect != effect || effect == "unknown" && !strings.HasPrefix(x.Why, "permissions grant it, but ") {
+			t.Errorf("%s: %s (%s), want %s", right, x.Effect, x.Why, effect)
+		}
+	}
+}
+
+// A sweep that did not ask for all that explain reads is answered from, and what it did not
+// ask for is unknown only where it matters.
+func TestOldSweep(t *testing.T) {
+	f := forest(t, thing{dn: ou, class: "organizationalUnit", sddl: open}, thing{dn: team, class: "group", sddl: open + "(A;;WPSD;;;AGENT)"})
+	rec := directory.NewRecorder(f)
+	if _, err := audit.Collect(t.Context(), rec, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := Collect(t.Context(), rec, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		attrs  []string
+		delete string
+	}{
+		{[]string{"objectClass", "objectSid", "adminCount", "objectGUID"}, "unknown"},
+		{append(ObjectAttrs(), "objectClass", "objectSid", "objectGUID"), "granted"},
+	} {
+		var text bytes.Buffer
+		if _, err := rec.WriteSweeps(t.Context(), &text, []string{ou}, tt.attrs, nil); err != nil {
+			t.Fatal(err)
+		}
+		c, err := directory.ReadCapture(&text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for right, effect := range map[string]string{"write:member": "granted", "delete": tt.delete, "delete-tree": "not-granted", "list": "granted"} {
+			if x := ask(t, c, agent, team, right); x.Effect != effect {
+				t.Errorf("%v: %s: %s (%s), want %s", tt.attrs, right, x.Effect, x.Why, effect)
+			}
+		}
 	}
 }

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -78,13 +77,14 @@ type request struct {
 	right     *directory.ControlAccessRight // a property set, an extended right or a validated write
 	class     *directory.Class
 
-	nature  nature   // of an attribute that is to be written
+	nature  nature   // of an attribute that is to be written, or a class that is to be created
 	applies []string // the classes that an extended right is about, in lower case; nil: not shown
 }
 
-// nature is what of an attribute's definition matters to who writes it. [MS-ADTS] 3.1.1.2.3.
+// nature is what of a definition matters to who writes the attribute or creates the class.
+// [MS-ADTS] 3.1.1.2.3, 3.1.1.2.4.8.
 type nature struct {
-	known       bool // the reader shows it
+	known       bool // the reader shows all of it
 	systemOnly  bool
 	constructed bool
 	backLink    bool
@@ -191,7 +191,12 @@ func (e *Explainer) request(ctx context.Context, text string) (*request, error) 
 		}
 	}
 	if v == verbWrite && q.attribute != nil {
-		if q.nature, err = e.nature(ctx, q.attribute); err != nil {
+		if q.nature, err = e.nature(ctx, q.attribute.Name, q.attribute.GUID); err != nil {
+			return nil, err
+		}
+	}
+	if v == verbCreate {
+		if q.nature, err = e.nature(ctx, q.class.Name, q.class.GUID); err != nil {
 			return nil, err
 		}
 	}
@@ -225,8 +230,8 @@ func (e *Explainer) schemaName(ctx context.Context, cn string) (string, error) {
 	}
 	dn := "CN=" + escape.Replace(cn) + "," + e.domain.SchemaDN
 	found, err := directory.Collect(e.reader.Read(ctx, directory.Query{Base: dn, Attrs: []string{"lDAPDisplayName"}}))
-	switch missing := (*directory.NotFoundError)(nil); {
-	case errors.As(err, &missing), err == nil && len(found) != 1:
+	switch {
+	case notShown(err), err == nil && len(found) != 1:
 		return "", nil
 	case err != nil:
 		return "", fmt.Errorf("read the schema: %w", err)
@@ -237,25 +242,27 @@ func (e *Explainer) schemaName(ctx context.Context, cn string) (string, error) {
 // escape is for a value in a DN. RFC 4514, 2.4.
 var escape = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `+`, `\+`, `"`, `\"`, `<`, `\<`, `>`, `\>`, `;`, `\;`, `=`, `\=`, "\x00", `\00`, "#", `\#`)
 
-// nature asks for what LoadSchema does not: only a write needs it.
-func (e *Explainer) nature(ctx context.Context, a *directory.AttributeSchema) (nature, error) {
-	q := directory.Query{
-		Base: e.domain.SchemaDN, Scope: directory.OneLevel,
-		Any:   []directory.Match{{Attr: "lDAPDisplayName", Value: a.Name}},
-		Attrs: []string{"lDAPDisplayName", "schemaIDGUID", "systemOnly", "systemFlags", "linkID"},
+// natureQuery asks for what LoadSchema does not: only a few questions need it.
+func natureQuery(d *directory.Domain, any ...directory.Match) directory.Query {
+	return directory.Query{
+		Base: d.SchemaDN, Scope: directory.OneLevel, Any: any,
+		Attrs: []string{"lDAPDisplayName", "schemaIDGUID", "systemOnly", "systemFlags", "linkID", attrWitness},
 	}
+}
+
+func (e *Explainer) nature(ctx context.Context, name string, guid sddl.GUID) (nature, error) {
 	var n nature
-	for found, err := range e.reader.Read(ctx, q) {
+	for found, err := range e.reader.Read(ctx, natureQuery(e.domain, directory.Match{Attr: "lDAPDisplayName", Value: name})) {
 		if err != nil {
-			return n, fmt.Errorf("read the schema of %s: %w", a.Name, err)
+			return n, fmt.Errorf("read the schema of %s: %w", name, err)
 		}
-		if g, err := sddl.ParseGUIDBytes(found.Value("schemaIDGUID")); err != nil || g != a.GUID {
+		if g, err := sddl.ParseGUIDBytes(found.Value("schemaIDGUID")); err != nil || g != guid {
 			continue
 		}
 		flags, _ := strconv.ParseInt(found.Text("systemFlags"), 10, 64)
 		link, _ := strconv.Atoi(found.Text("linkID"))
 		n = nature{
-			known:      found.Value("systemOnly") != nil || found.Value("systemFlags") != nil,
+			known:      found.Value(attrWitness) != nil,
 			systemOnly: strings.EqualFold(found.Text("systemOnly"), "TRUE"),
 			// FLAG_ATTR_IS_CONSTRUCTED. [MS-ADTS] 2.2.10.
 			constructed: flags&4 != 0,
@@ -265,14 +272,18 @@ func (e *Explainer) nature(ctx context.Context, a *directory.AttributeSchema) (n
 	return n, nil
 }
 
+// rightQuery asks which classes extended rights are about.
+func rightQuery(d *directory.Domain, any directory.Match) directory.Query {
+	return directory.Query{
+		Base: "CN=Extended-Rights," + d.ConfigurationDN, Scope: directory.OneLevel,
+		Any: []directory.Match{any}, Attrs: []string{"cn", "appliesTo"},
+	}
+}
+
 // applies are the classes that a right is about. [MS-ADTS] 5.1.3.2.1.
 func (e *Explainer) applies(ctx context.Context, r *directory.ControlAccessRight) ([]string, error) {
-	q := directory.Query{
-		Base: "CN=Extended-Rights," + e.domain.ConfigurationDN, Scope: directory.OneLevel,
-		Any: []directory.Match{{Attr: "cn", Value: r.Name}}, Attrs: []string{"cn", "appliesTo"},
-	}
 	var out []string
-	for found, err := range e.reader.Read(ctx, q) {
+	for found, err := range e.reader.Read(ctx, rightQuery(e.domain, directory.Match{Attr: "cn", Value: r.Name})) {
 		if err != nil {
 			return nil, fmt.Errorf("read the right %s: %w", r.Name, err)
 		}

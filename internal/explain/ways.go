@@ -102,14 +102,14 @@ func (ev *evidence) paths() paths {
 		return paths{ways: []way{one(sddl.DeleteChild, q.class.GUID, acl.ChildClass)}}
 	case verbDelete:
 		p := whole(sddl.Delete)
-		p.barrier = o.deletable()
+		p.barrier, p.doubt = o.deletion()
 		if !o.head {
 			p.ways = append(p.ways, way{steps: []step{ev.deleteChild()}})
 		}
 		return p
 	case verbDeleteTree:
 		p := whole(sddl.DeleteTree)
-		p.barrier = o.deletable()
+		p.barrier, p.doubt = o.deletion()
 		return p
 	case verbList:
 		if o.head {
@@ -126,11 +126,11 @@ func (ev *evidence) paths() paths {
 	return whole(sddl.FullControl)
 }
 
-func (o *object) deletable() string {
+func (o *object) deletion() (barrier, doubt string) {
 	if o.head {
-		return "it is the head of a naming context, which is not deleted as an object"
+		return "it is the head of a naming context, which is not deleted as an object", ""
 	}
-	return o.undeletable
+	return o.undeletable, o.deletable
 }
 
 // deleteChild is the right of the parent that suffices to delete the object.
@@ -302,7 +302,7 @@ func (ev *evidence) writing() paths {
 	case q.nature.systemOnly:
 		p.doubt = fmt.Sprintf("%s is for the system only, so that a write of it is refused but for special cases", a.Name)
 	case !q.nature.known:
-		p.notes = append(p.notes, fmt.Sprintf("Whether %s can be written at all (systemOnly, constructed, a back link) is not shown here.", a.Name))
+		p.doubt = fmt.Sprintf("whether %s can be written at all (systemOnly, constructed, a back link) is not shown here", a.Name)
 	case strings.EqualFold(a.Name, "userAccountControl"):
 		p.notes = append(p.notes, "Some bits of userAccountControl take extended rights on the head of the domain too.")
 	case strings.EqualFold(a.Name, "fSMORoleOwner"):
