@@ -16,6 +16,7 @@ import (
 // The SIDs that stand for somebody else. [MS-DTYP] 2.4.2.4.
 var (
 	creatorOwner  = mustSID("S-1-3-0")
+	creatorGroup  = mustSID("S-1-3-1")
 	ownerRights   = mustSID("S-1-3-4")
 	principalSelf = mustSID("S-1-5-10")
 )
@@ -29,7 +30,7 @@ func mustSID(text string) sddl.SID {
 }
 
 func isStandIn(sid sddl.SID) bool {
-	return sid == creatorOwner || sid == ownerRights || sid == principalSelf
+	return sid == creatorOwner || sid == creatorGroup || sid == ownerRights || sid == principalSelf
 }
 
 // beyond is one entry of a descriptor that gives the account more than the policies ask
@@ -57,32 +58,42 @@ func (s *sweep) beyond(k *kindState) []beyond {
 	if via := s.token.Via(d.Owner); (via == acl.Own || via == acl.Group) && d.DACL != nil && !s.ownerLimited(d) {
 		a := sddl.ACE{Type: sddl.Allow, Mask: sddl.ReadControl | sddl.WriteDACL, SID: d.Owner}
 		if bits := acl.Beyond(a, reqs, sets); bits != 0 {
-			out = append(out, beyond{ace: a, via: via, here: bits, all: bits, owner: true, risks: s.risksOf(&a, bits, k.class, d, precious)})
+			out = append(out, beyond{ace: a, via: via, here: bits, all: bits, owner: true, risks: s.risksOf(&a, bits, k.class, k, precious)})
 		}
 	}
 	if d.DACL == nil {
 		a := sddl.ACE{Type: sddl.Allow, Mask: sddl.FullControl, SID: mustSID("S-1-1-0")}
-		return append(out, beyond{ace: a, via: acl.Own, here: a.Mask, all: a.Mask, risks: s.risksOf(&a, a.Mask, k.class, d, precious)})
+		return append(out, beyond{ace: a, via: acl.Own, here: a.Mask, all: a.Mask, risks: s.risksOf(&a, a.Mask, k.class, k, precious)})
 	}
 	for i := range d.DACL.ACEs {
 		a := d.DACL.ACEs[i]
-		via := s.viaOf(d, &a)
+		via := s.viaOf(k, &a)
 		if via == acl.NotHeld || !a.Type.IsAllow() {
 			continue
 		}
 		// A condition may hold.
 		certain := unconditional(a)
 		b := beyond{ace: a, via: via}
-		if effective := s.effective(d, i); effective != 0 {
+		if a.SID == principalSelf && s.isUsual(k, &a) {
+			b.via = acl.WellKnown
+		}
+		if effective := s.effective(k, i); effective != 0 {
 			only := certain
 			only.Flags = 0
 			b.here = acl.Beyond(only, reqs, sets) & effective
-			b.risks = s.risksOf(&a, b.here, k.class, d, precious)
+			b.risks = s.risksOf(&a, b.here, k.class, k, precious)
+			if a.SID == principalSelf && b.via == acl.WellKnown && k.standing == isAccount {
+				b.risks &^= riskActOnBehalf // every account may say who acts towards itself
+			}
 		}
 		if !a.IsInherited() {
+			if a.SID == principalSelf || a.SID == ownerRights {
+				certain.Flags &^= sddl.ContainerInherit // below, they are somebody else
+			}
 			b.all = b.here | acl.Beyond(certain, reqs, sets)
-			if b.all != b.here && a.Flags.Has(sddl.ContainerInherit) {
-				b.risks |= s.risksOf(&a, b.all, s.inheritor(&a), nil, false)
+			if certain.Flags.Has(sddl.ContainerInherit) {
+				certain.Flags |= sddl.InheritOnly
+				b.risks |= s.risksOf(&a, acl.Beyond(certain, reqs, sets), s.inheritor(&a), nil, false)
 			}
 		}
 		if b.here|b.all != 0 {
@@ -115,26 +126,50 @@ func unconditional(a sddl.ACE) sddl.ACE {
 }
 
 // viaOf is how the account comes by the SID of an entry.
-func (s *sweep) viaOf(d *descriptor, a *sddl.ACE) acl.Via {
-	if a.IsOpaque() {
+func (s *sweep) viaOf(k *kindState, a *sddl.ACE) acl.Via {
+	switch {
+	case a.IsOpaque():
 		return acl.NotHeld
-	}
-	if a.SID == ownerRights {
-		return s.token.Via(d.Owner)
+	case a.SID == ownerRights:
+		return s.token.Via(k.descriptor.Owner)
+	case a.SID == principalSelf: // [MS-ADTS] 5.1.3.3
+		return k.standing.via()
 	}
 	return s.token.Via(a.SID)
 }
 
+// isUsual says whether an entry for SELF is one that everybody has on itself: it comes
+// from above, or new objects of the class get it. [MS-ADTS] 6.1.3.
+func (s *sweep) isUsual(k *kindState, a *sddl.ACE) bool {
+	if a.IsInherited() {
+		return true
+	}
+	if k.class.structural == nil {
+		return false
+	}
+	usual, err := sddl.ParseText(k.class.structural.DefaultDescriptor, s.snapshot.Domain.Aliases())
+	if err != nil || usual.DACL == nil {
+		return false
+	}
+	same := *a
+	same.Mask = a.Mask.MapGeneric()
+	return slices.ContainsFunc(usual.DACL.ACEs, func(u sddl.ACE) bool {
+		u.Mask = u.Mask.MapGeneric()
+		return u == same
+	})
+}
+
 // effective are the bits of an allow entry that have an effect on the object and that no
 // deny before it takes away for all that the entry is about.
-func (s *sweep) effective(d *descriptor, i int) sddl.Mask {
+func (s *sweep) effective(k *kindState, i int) sddl.Mask {
+	d := k.descriptor
 	a := &d.DACL.ACEs[i]
-	if !a.Type.IsAllow() || a.IsOpaque() || a.Flags.Has(sddl.InheritOnly) || s.viaOf(d, a) == acl.NotHeld {
+	if !a.Type.IsAllow() || a.IsOpaque() || a.Flags.Has(sddl.InheritOnly) || s.viaOf(k, a) == acl.NotHeld {
 		return 0
 	}
 	bits := a.Mask.MapGeneric() & sddl.FullControl
 	for _, deny := range d.DACL.ACEs[:i] {
-		if deny.Type != sddl.Deny && deny.Type != sddl.DenyObject || deny.Flags.Has(sddl.InheritOnly) || s.viaOf(d, &deny) == acl.NotHeld {
+		if deny.Type != sddl.Deny && deny.Type != sddl.DenyObject || deny.Flags.Has(sddl.InheritOnly) || s.viaOf(k, &deny) == acl.NotHeld {
 			continue
 		}
 		if !deny.HasObjectType() || a.HasObjectType() && deny.ObjectType == a.ObjectType {
@@ -205,6 +240,7 @@ func (c *class) isHead() bool {
 type excessKey struct {
 	ace           sddl.ACE
 	at            string
+	via           acl.Via // one entry may be for SELF, or for the owner, of several
 	owner, unseen bool
 }
 
@@ -247,7 +283,7 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 			if b.via == acl.WellKnown && !s.opts.Everybody {
 				continue
 			}
-			key := excessKey{ace: b.ace, owner: b.owner}
+			key := excessKey{ace: b.ace, via: b.via, owner: b.owner}
 			if b.ace.IsInherited() {
 				from, as, seen := origin(s.chainOf(above), b.ace, k.descriptor, k.class.acl)
 				key.ace, key.unseen = as, !seen
@@ -351,7 +387,7 @@ func (s *sweep) settle(groups map[excessKey]*excessGroup) {
 			continue
 		}
 		g.standsOn = 1
-		whole := groups[excessKey{ace: key.ace}]
+		whole := groups[excessKey{ace: key.ace, via: key.via}]
 		if whole == nil || !s.swept(key.at) && !s.isHeadDN(key.at) {
 			continue
 		}

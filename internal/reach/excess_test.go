@@ -133,6 +133,36 @@ func TestExcess(t *testing.T) {
 			f.add(target, ou, plain)
 			f.add(mine, "group", "O:SYD:(A;;WD;;;OW)")
 		}, ""},
+		{"what is for SELF counts on the account and on its groups", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(A;;GA;;;PS)", withSID(its))
+			f.add("CN=A,"+target, "gmsa", "O:SYD:(A;;GA;;;PS)", withSID(agent))
+			f.add("CN=H,"+target, "group", "O:SYD:(A;;GA;;;PS)", withSID(stranger1))
+			f.add("CN=I,"+target, "group", "O:SYD:(A;;GA;;;PS)")
+		}, `own CCDCLCSWRPWPDTLOCRSDRCWDWO on 1, stands on 1 at "CN=A,` + target + `": full-control` + "\n" + `group CCDCLCSWRPWPDTLOCRSDRCWDWO on 1, stands on 1 at "` + mine + `": full-control`},
+		{"a deny for SELF takes it away", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(D;;WD;;;PS)(A;;WD;;;AGENT)", withSID(its))
+			f.add("CN=H,"+target, "group", "O:SYD:(D;;WD;;;PS)(A;;WD;;;AGENT)", withSID(stranger1))
+		}, `own WD on 1, stands on 2 at "": write-dacl`},
+		{"what everybody has on itself is none", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CI;RP;;;PS)")
+			f.add(mine, "group", "O:SYD:(A;;RPLCLORC;;;PS)", withSID(its))
+			f.add("CN=A,"+target, "gmsa", plain, withSID(agent))
+		}, ""},
+		{"what is for the group of an object comes from above", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CIIO;WD;;;CG)")
+			f.add(mine, "group", "O:SYG:GROUPOFITD:")
+		}, `group WD on 1, stands on 1 at "` + target + `": write-dacl`},
+		{"a password below, of an entry that is for the container, too", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CI;CR;"+passwordGUID+";;AGENT)")
+		}, `own CR on 1, stands on 1 at "` + target + `": reset-password`},
+		{"all extended rights below", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CI;CR;;;AGENT)")
+		}, `own CR on 1, stands on 1 at "` + target + `": reset-password`},
+		{"all properties below", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CI;WP;;;AGENT)")
+		}, `own WP on 1, stands on 1 at "` + target + `": write-key-credential write-allowed-to-act write-gmsa-membership`},
 		{"what is only inherited from, by nothing yet", func(f *forest) {
 			f.add(target, ou, "O:SYD:(OA;CIIO;CR;"+passwordGUID+";"+userGUID+";AGENT)")
 		}, `own CR on 0, stands on 1 at "` + target + `": reset-password`},
@@ -163,6 +193,35 @@ func TestExcess(t *testing.T) {
 			f.add(target, ou, plain)
 			f.add(mine, "group", "O:SYD:(OA;;SW;"+memberGUID+";;AGENT)", withSID("S-1-5-21-1-2-3-512"))
 		}, `own SW on 1, stands on 1 at "` + mine + `": `},
+		{"members of a group that was marked, and whose DACL is protected", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:P(A;;WP;;;AGENT)", withSID(stranger1), with("adminCount", "1"))
+		}, `own WP on 1, stands on 1 at "` + mine + `": write-protected-group`},
+		{"members of one that is just marked, and of one that just blocks inheritance", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(A;;WP;;;AGENT)", withSID(stranger1), with("adminCount", "1"))
+			f.add("CN=I,"+target, "group", "O:SYD:P(A;;WP;;;AGENT)", withSID(stranger1))
+		}, `own WP on 2, stands on 2 at "": `},
+		{"members of those who write keys", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(OA;;SW;"+memberGUID+";;AGENT)", withSID(domainSID+"-526"))
+		}, `own SW on 1, stands on 1 at "` + mine + `": write-protected-group`},
+		{"members of those who write keys in the forest", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add(mine, "group", "O:SYD:(OA;;SW;"+memberGUID+";;AGENT)", withSID(domainSID+"-527"))
+		}, `own SW on 1, stands on 1 at "` + mine + `": write-protected-group`},
+		{"who may act towards a computer", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add("CN=A,"+target, "computer", "O:SYD:(OA;;WP;3f78c3e5-f79a-46bd-a0b8-9d18116ddc79;;AGENT)")
+		}, `own WP on 1, stands on 1 at "CN=A,` + target + `": write-allowed-to-act`},
+		{"the same with its property set", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add("CN=A,"+target, "user", "O:SYD:(OA;;WP;4c164200-20c0-11d0-a768-00aa006e0529;;AGENT)")
+		}, `own WP on 1, stands on 1 at "CN=A,` + target + `": write-allowed-to-act`},
+		{"all properties of a computer", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add("CN=A,"+target, "computer", "O:SYD:(A;;WP;;;AGENT)")
+		}, `own WP on 1, stands on 1 at "CN=A,` + target + `": write-key-credential write-allowed-to-act`},
 		{"the password of a protected account", func(f *forest) {
 			f.add(target, ou, plain)
 			f.add(mine, "user", "O:SYD:(OA;;CR;"+passwordGUID+";;AGENT)", withSID(domainSID+"-500"))

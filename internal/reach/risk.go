@@ -19,6 +19,7 @@ const (
 	riskWriteOwner
 	riskPassword
 	riskKeyCredential
+	riskActOnBehalf
 	riskManagedPassword
 	riskCreateAny
 )
@@ -36,6 +37,7 @@ var risks = []struct {
 	{riskWriteOwner, audit.Risk{ID: "write-owner", Severity: "high", Why: "Who can become the owner can then modify permissions, and so have every other right."}},
 	{riskPassword, audit.Risk{ID: "reset-password", Severity: "high", Why: "It can set a new password without the old one, and log on as the account."}},
 	{riskKeyCredential, audit.Risk{ID: "write-key-credential", Severity: "high", Why: "It can add a key of its own to the account, and log on as it without the password being changed."}},
+	{riskActOnBehalf, audit.Risk{ID: "write-allowed-to-act", Severity: "high", Why: "It can let an account of its own act on behalf of any user towards the services of the account."}},
 	{riskManagedPassword, audit.Risk{ID: "write-gmsa-membership", Severity: "high", Why: "It can let itself read the password of a group managed service account."}},
 	{riskCreateAny, audit.Risk{ID: "create-any-class", Severity: "medium", Why: "It can create objects of every class that may stand there, and owns what it creates."}},
 }
@@ -74,12 +76,12 @@ func (s *sweep) aboutAttribute(a *sddl.ACE, name string, c *class) bool {
 }
 
 // risksOf names what is dangerous about the bits of an entry on an object. A class that is
-// nil is any class; precious is an object that AdminSDHolder protects, or should.
-func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor, precious bool) risk {
+// nil is any class; k are the objects, nil where the bits are for what is below; precious is an object that AdminSDHolder protects, or should.
+func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, k *kindState, precious bool) risk {
 	var r risk
 	is := func(superclass string) bool { return c == nil || s.isA(c, superclass) }
-	head := d != nil && c != nil && c.isHead()
-	if head && bits&sddl.ControlAccess != 0 && (about(a, guidGetChanges) || about(a, guidGetChangesAll)) && s.replicates(d) {
+	head := k != nil && c != nil && c.isHead()
+	if head && bits&sddl.ControlAccess != 0 && (about(a, guidGetChanges) || about(a, guidGetChangesAll)) && s.replicates(k) {
 		r |= riskReplication
 	}
 	if bits&sddl.ControlAccess != 0 && is("user") && about(a, guidResetPassword) {
@@ -98,6 +100,9 @@ func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor, pr
 		if (is("user") || is("computer")) && s.aboutAttribute(a, "msDS-KeyCredentialLink", c) {
 			r |= riskKeyCredential
 		}
+		if (is("user") || is("computer")) && s.aboutAttribute(a, "msDS-AllowedToActOnBehalfOfOtherIdentity", c) {
+			r |= riskActOnBehalf
+		}
 		if s.aboutAttribute(a, "msDS-GroupMSAMembership", c) {
 			r |= riskManagedPassword
 		}
@@ -105,7 +110,7 @@ func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor, pr
 	if precious && bits&(sddl.WriteProperty|sddl.WriteSelf) != 0 && is("group") && s.aboutAttribute(a, "member", c) {
 		r |= riskProtectedGroup
 	}
-	if precious && r&(riskWriteDACL|riskWriteOwner|riskPassword|riskKeyCredential) != 0 || head && r&(riskWriteDACL|riskWriteOwner) != 0 {
+	if precious && r&(riskWriteDACL|riskWriteOwner|riskPassword|riskKeyCredential|riskActOnBehalf) != 0 || head && r&(riskWriteDACL|riskWriteOwner) != 0 {
 		r |= riskProtectedDACL
 	}
 	// Full control, of which the policies may ask for a part, is one word for the lesser ones.
@@ -118,7 +123,7 @@ func (s *sweep) risksOf(a *sddl.ACE, bits sddl.Mask, c *class, d *descriptor, pr
 // preciousRIDs are the accounts and groups of every domain, and of BUILTIN, that SDProp
 // protects, with their members. [MS-ADTS] 3.1.1.6.1.
 var (
-	preciousOfDomain  = []uint32{500, 502, 512, 516, 518, 519, 521}
+	preciousOfDomain  = []uint32{500, 502, 512, 516, 518, 519, 521, 526, 527}
 	preciousOfBuiltin = []uint32{544, 548, 549, 550, 551, 552}
 )
 
@@ -141,14 +146,15 @@ func (s *sweep) isPrecious(sid sddl.SID) bool {
 }
 
 // replicates says whether the account has both rights that replicating secrets takes.
-func (s *sweep) replicates(d *descriptor) bool {
+func (s *sweep) replicates(k *kindState) bool {
+	d := k.descriptor
 	if d.DACL == nil {
 		return true
 	}
 	var one, all bool
 	for i := range d.DACL.ACEs {
 		a := &d.DACL.ACEs[i]
-		if s.effective(d, i)&sddl.ControlAccess == 0 {
+		if s.effective(k, i)&sddl.ControlAccess == 0 {
 			continue
 		}
 		one = one || about(a, guidGetChanges)

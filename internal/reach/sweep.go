@@ -136,6 +136,19 @@ const (
 	isWellKnown
 )
 
+// via is how the account comes by the SID of an object.
+func (s standing) via() acl.Via {
+	switch s {
+	case isAccount:
+		return acl.Own
+	case isGroup:
+		return acl.Group
+	case isWellKnown:
+		return acl.WellKnown
+	}
+	return acl.NotHeld
+}
+
 // place is where an object is, seen from the target.
 type place int
 
@@ -152,7 +165,7 @@ type kind struct {
 	descriptor *descriptor
 	class      *class
 	standing   standing
-	precious   bool // SDProp protects it by its SID; of excess only
+	precious   bool // SDProp protects it, by its SID or as it was marked; of excess only
 	place      place
 	among      place // among all targets, for what goes beyond them
 }
@@ -297,6 +310,10 @@ func (s *sweep) take(p *pass, e *directory.Entry) {
 			k.descriptor = s.fault("its objectSid is damaged")
 		}
 		k.precious = s.opts.Excess && s.isPrecious(self)
+	}
+	// SDProp has marked it, and protects it still or its DACL was changed since.
+	if s.opts.Excess && adminCount == "1" && k.descriptor.protected {
+		k.precious = true
 	}
 	rdn, above := cutDN(e.DN)
 	dn := ""
