@@ -132,7 +132,7 @@ type Risk struct {
 }
 
 // Everybody counts what the account has as everybody has it: through Everyone,
-// Authenticated Users and the like. It is no finding.
+// Authenticated Users and the like. It is a finding where it has a named risk.
 type Everybody struct {
 	Entries int `json:"entries"`
 	Risks   int `json:"risks"` // entries with a named risk
@@ -149,7 +149,8 @@ type SweepSummary struct {
 	Unknown      int `json:"unknown"`
 }
 
-// ExcessSummary counts entries beyond the policies.
+// ExcessSummary counts entries beyond the policies; of what everybody has, those with a
+// named risk.
 type ExcessSummary struct {
 	Entries int `json:"entries"`
 	Risks   int `json:"risks"`   // entries with a named risk

@@ -28,17 +28,8 @@ func (s *sweep) complete(report *audit.Report, reaches []*audit.Reach, excess *a
 		report.Notes = slices.DeleteFunc(slices.Clone(report.Notes), func(note string) bool { return note == audit.NotSwept })
 	}
 	if excess != nil {
-		sum := &audit.ExcessSummary{Unknown: excess.Unknown, Entries: excess.More}
-		for _, e := range excess.Entries {
-			if e.Via == viaWord(acl.WellKnown) {
-				continue
-			}
-			sum.Entries++
-			if len(e.Risks) > 0 {
-				sum.Risks++
-			}
-		}
-		report.Excess, report.ExcessSummary = excess, sum
+		s.summary.Unknown = excess.Unknown
+		report.Excess, report.ExcessSummary = excess, &s.summary
 	}
 }
 

@@ -280,7 +280,7 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 	count := func(k *kindState, above *parent, n int, dns []string) {
 		for i := range k.beyond {
 			b := &k.beyond[i]
-			if b.via == acl.WellKnown && !s.opts.Everybody {
+			if !s.lists(b) {
 				continue
 			}
 			key := excessKey{ace: b.ace, via: b.via, owner: b.owner}
@@ -380,6 +380,11 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 	return out, nil
 }
 
+// lists says whether an entry is listed: what everybody has is if it is dangerous.
+func (s *sweep) lists(b *beyond) bool {
+	return b.via != acl.WellKnown || b.risks != 0 || s.opts.Everybody
+}
+
 // settle moves what stands on a container and is inherited below it into one finding.
 func (s *sweep) settle(groups map[excessKey]*excessGroup) {
 	for key, g := range groups {
@@ -450,6 +455,12 @@ func (s *sweep) list(out *audit.Excess, groups map[excessKey]*excessGroup) {
 			e.Examples = []string{}
 		}
 		list = append(list, finding{key, g, e})
+		if g.via != acl.WellKnown || g.risks != 0 {
+			s.summary.Entries++
+		}
+		if g.risks != 0 {
+			s.summary.Risks++
+		}
 	}
 	sort.Slice(list, func(i, j int) bool {
 		a, b := &list[i], &list[j]

@@ -65,8 +65,12 @@ func TestExcess(t *testing.T) {
 			f.add(mine, "group", plain)
 		}, `group LC on 2, stands on 1 at "` + target + `": `},
 		{"rights of everybody are counted apart", func(f *forest) {
-			f.add(target, ou, "O:SYD:(A;CI;RPWD;;;WD)")
+			f.add(target, ou, "O:SYD:(A;CI;RPLC;;;WD)")
 		}, ""},
+		{"unless they are dangerous", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CI;GA;;;WD)(A;CI;RP;;;AU)")
+			f.add(mine, "group", plain)
+		}, `well-known CCDCLCSWRPWPDTLOCRSDRCWDWO on 2, stands on 1 at "` + target + `": full-control`},
 		{"a deny before it takes it away", func(f *forest) {
 			f.add(target, ou, plain)
 			f.add(mine, "group", "O:SYD:(D;;WD;;;GROUPOFIT)(A;;WD;;;AGENT)")
@@ -322,14 +326,14 @@ func TestEverybodyIsListedWhenAskedFor(t *testing.T) {
 	f.add(mine, "group", "O:SYD:")
 	for _, all := range []bool{false, true} {
 		r := sweepOf(t, f, rules(t, writeMember), Options{Excess: true, Everybody: all})
-		want := ""
+		want := `well-known RPWD on 2, stands on 1 at "` + target + `": write-dacl`
 		if all {
-			want = `well-known RPWD on 2, stands on 1 at "` + target + `": write-dacl` + "\n" + `well-known LC on 2, stands on 1 at "` + target + `": `
+			want += "\n" + `well-known LC on 2, stands on 1 at "` + target + `": `
 		}
-		if got := listed(r.Excess); !strings.HasPrefix(got, want) || (got == "") == all {
+		if got := listed(r.Excess); !strings.HasPrefix(got, want) || got != want && !all {
 			t.Errorf("all %v: got\n%s\nwant\n%s", all, got, want)
 		}
-		if e := r.Excess.Everybody; e == nil || e.Risks != 1 || r.ExcessSummary.Entries != 0 {
+		if e := r.Excess.Everybody; e == nil || e.Risks != 1 || r.ExcessSummary.Entries != 1 || r.ExcessSummary.Risks != 1 {
 			t.Errorf("all %v: %+v %+v", all, e, r.ExcessSummary)
 		}
 	}

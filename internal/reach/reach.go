@@ -52,7 +52,7 @@ func (s *sweep) judgeKind(p *pass, k *kindState) {
 	if s.opts.Excess && p.top {
 		k.beyond = s.beyond(k)
 		for _, b := range k.beyond {
-			k.shown = k.shown || b.via != acl.WellKnown || s.opts.Everybody
+			k.shown = k.shown || s.lists(&b)
 		}
 	}
 }

@@ -106,6 +106,7 @@ type sweep struct {
 	adminSDHolder *descriptor // nil: not readable
 	unprotected   string      // why adminSDHolder is nil
 	objects       int
+	summary       audit.ExcessSummary // of all entries, those that are not listed for their number, too
 }
 
 // descriptor is one distinct descriptor, as far as it is something to the account.

@@ -182,14 +182,14 @@ func excessText(p *printer, x *audit.Excess, style Style) {
 		p.printf("\n%sand %d more entries, the less dangerous ones\n", indent, x.More)
 	}
 	if e := x.Everybody; e != nil {
-		listed := "--everyone lists them"
+		listed := "The others are no findings; --everyone lists them."
 		for _, entry := range x.Entries {
-			if entry.Via == "well-known" {
-				listed = "they are among those above"
+			if entry.Via == "well-known" && len(entry.Risks) == 0 {
+				listed = "The others are no findings; they are among those above, too."
 			}
 		}
 		p.printf("\n")
-		p.wrapped(indent, indent, fmt.Sprintf("Everybody has %d kinds of rights beyond, through Everyone, Authenticated Users and the like, %d of them with a named risk. They are no findings; %s.", e.Entries, e.Risks, listed))
+		p.wrapped(indent, indent, fmt.Sprintf("Everybody has %d kinds of rights beyond, through Everyone, Authenticated Users and the like, or on itself. %d of them have a named risk, and are among those above. %s", e.Entries, e.Risks, listed))
 	}
 	if len(x.Notes) > 0 {
 		p.printf("\n")
