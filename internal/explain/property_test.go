@@ -67,7 +67,7 @@ func TestChangesOfRandomDescriptors(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(4, 2))
 	rights := []string{"write:member", "read:member", "write:description", "write:info", "write:Personal-Information", "validated-write:member", "delete", "delete-tree", "list",
-		"read-permissions", "write-dacl", "write-owner", "full-control", "extended:User-Force-Change-Password", "delete-child:user"}
+		"read-permissions", "write-dacl", "write-owner", "full-control", "extended:Allowed-To-Authenticate", "delete-child:user"}
 	counts := map[string]int{}
 	for range 4000 {
 		dacls := map[string]*sddl.ACL{ou: {Revision: 4, ACEs: randomACEs(t, random)}, team: {Revision: 4, ACEs: randomACEs(t, random)}}

@@ -50,6 +50,12 @@ var ownRules = []string{
 	"msDS-TopQuotaUsage",
 }
 
+// Classes whose objects are not created as others are. [MS-ADTS] 3.1.1.5.2.2.
+var (
+	ofTheLSA    = []string{"secret", "trustedDomain"}
+	ofTheServer = []string{"samServer", "samDomain", "builtinDomain", "domainDNS"}
+)
+
 func oneOf(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.EqualFold(s, name) })
 }
@@ -80,8 +86,13 @@ func (ev *evidence) paths() paths {
 		return p
 	case verbExtended:
 		p := paths{ways: []way{one(sddl.ControlAccess, q.right.GUID, acl.ExtendedRight)}}
-		if o.structural != nil && q.applies != nil && !slices.ContainsFunc(ev.schema.Lineage(o.structural.Name), func(c string) bool { return slices.Contains(q.applies, c) }) {
-			p.notes = append(p.notes, fmt.Sprintf("%s is no right to objects of class %s: nothing asks for it here.", q.right.Name, o.structural.Name))
+		switch {
+		case q.applies == nil:
+			p.doubt = fmt.Sprintf("to objects of which classes %s is a right (appliesTo) is not shown here", q.right.Name)
+		case o.structural == nil:
+			p.doubt = fmt.Sprintf("whether %s is a right to such an object is not known: %s", q.right.Name, o.fault)
+		case !slices.ContainsFunc(ev.lineage(o), func(c string) bool { return slices.Contains(q.applies, c) }):
+			p.doubt = fmt.Sprintf("%s is no right to objects of class %s: nothing is known to ask for it here", q.right.Name, o.structural.Name)
 		}
 		return p
 	case verbCreate:
@@ -93,6 +104,14 @@ func (ev *evidence) paths() paths {
 			p.barrier = fmt.Sprintf("the schema does not allow a %s below a %s", q.class.Name, o.structural.Name)
 		case o.structural == nil:
 			p.doubt = "whether the schema allows it there is not known: " + o.fault
+		case q.nature.systemOnly:
+			p.barrier = fmt.Sprintf("class %s is for the system only: nobody creates objects of it over LDAP", q.class.Name)
+		case oneOf(ofTheLSA, q.class.Name):
+			p.barrier = fmt.Sprintf("objects of class %s are created by the local security authority, and by nobody over LDAP", q.class.Name)
+		case oneOf(ofTheServer, q.class.Name):
+			p.doubt = fmt.Sprintf("objects of class %s come with a domain, so that their creation over LDAP is refused but for special cases", q.class.Name)
+		case !q.nature.known:
+			p.doubt = fmt.Sprintf("whether objects of class %s can be created at all (systemOnly) is not shown here", q.class.Name)
 		}
 		if slices.Contains(ev.schema.Lineage(q.class.Name), "computer") {
 			p.notes = append(p.notes, "A forest can ask for the right to write each attribute that is given at the creation of a computer or a service account too (dSHeuristics, AttributeAuthorizationOnLDAPAdd).")
@@ -131,6 +150,21 @@ func (o *object) deletion() (barrier, doubt string) {
 		return "it is the head of a naming context, which is not deleted as an object", ""
 	}
 	return o.undeletable, o.deletable
+}
+
+// rdn is the attribute that names the object.
+func (o *object) rdn() string {
+	name, _, _ := strings.Cut(o.DN, "=")
+	return strings.TrimSpace(name)
+}
+
+// lineage is that of the object's class and of those that were added to it.
+func (ev *evidence) lineage(o *object) []string {
+	out := ev.schema.Lineage(o.structural.Name)
+	for _, name := range o.Classes {
+		out = append(out, strings.ToLower(name))
+	}
+	return out
 }
 
 // deleteChild is the right of the parent that suffices to delete the object.
@@ -295,6 +329,9 @@ func (ev *evidence) writing() paths {
 		p.ways[0].steps[0].right = acl.Right{Mask: sddl.ControlAccess, Object: reset.GUID, Kind: acl.ExtendedRight}
 		p.notes = append(p.notes, fmt.Sprintf("Writing %s sets a new password, which goes by User-Force-Change-Password; who knows the old one needs User-Change-Password.", a.Name))
 		return p
+	case oneOf([]string{"name", o.rdn()}, a.Name):
+		// [MS-ADTS] 3.1.1.5.3.2, 3.1.1.5.4.1.
+		p.doubt = fmt.Sprintf("%s is changed by a rename only, which takes the right to write both name and %s", a.Name, o.rdn())
 	case q.nature.backLink:
 		p.barrier = fmt.Sprintf("%s is a back link: it follows from the links to this object", a.Name)
 	case q.nature.constructed:
@@ -303,6 +340,12 @@ func (ev *evidence) writing() paths {
 		p.doubt = fmt.Sprintf("%s is for the system only, so that a write of it is refused but for special cases", a.Name)
 	case !q.nature.known:
 		p.doubt = fmt.Sprintf("whether %s can be written at all (systemOnly, constructed, a back link) is not shown here", a.Name)
+	case strings.EqualFold(a.Name, "sIDHistory"):
+		p.doubt = "sIDHistory is added to by Migrate-SID-History and an audited call only; a write can do no more than remove from it"
+	case strings.EqualFold(a.Name, "sAMAccountType"):
+		p.doubt = "sAMAccountType follows from the class and userAccountControl, so that a write of it is refused"
+	case oneOf(neverRead, a.Name):
+		p.doubt = fmt.Sprintf("%s holds secrets that the server alone writes, so that a write of it is refused but for special cases", a.Name)
 	case strings.EqualFold(a.Name, "userAccountControl"):
 		p.notes = append(p.notes, "Some bits of userAccountControl take extended rights on the head of the domain too.")
 	case strings.EqualFold(a.Name, "fSMORoleOwner"):
