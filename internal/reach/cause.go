@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	"github.com/gmsactl/gmsactl/internal/acl"
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
@@ -43,27 +45,125 @@ func (s *sweep) firstCause(p *pass, k *kindState, v *verdict, req *audit.Require
 		return causeKey{cause: audit.CauseConditional, why: whyConditional}
 	case k.place == isTarget:
 		return causeKey{cause: audit.CauseNoEntry, why: whyNoEntry}
-	case k.descriptor.protected:
-		return causeKey{cause: audit.CauseBlocked, why: whyBlockedItself}
+	}
+	l := s.lineOf(p, above)
+	key := answerKey{k, l}
+	a, known := p.answers[key]
+	if !known {
+		a = s.trace(k, v, req.Right, l)
+		p.answers[key] = a
+	}
+	found := causeKey{cause: a.cause, why: a.why}
+	if a.level >= 0 {
+		found.at = s.chainOf(above)[a.level].dn
+	}
+	return found
+}
+
+// line is what stands on the containers from one up to the target. The objects below any of
+// the containers that have the same inherit the same.
+type line struct {
+	container
+	up     *line        // nil: this is the target
+	handed [][]sddl.ACE // what each of them, this one first, has handed down to this one
+}
+
+// lineOf is the line of a parent; nil where it is not known to be below the target.
+func (s *sweep) lineOf(p *pass, above *parent) *line {
+	if l, known := p.lines[above]; known {
+		return l
 	}
 	target := directory.DNKey(p.target.DN)
 	chain := s.chainOf(above)
-	for i := range chain {
-		a := &chain[i]
-		if a.here == nil || a.here.descriptor.Descriptor == nil {
-			return causeKey{cause: audit.CauseNoEntry, at: a.dn, why: whyNotFollowed}
-		}
-		if s.wouldGrant(k, v, req, chain[:i+1]) {
-			return causeKey{cause: audit.CauseNotPropagated, at: a.dn, why: whyNotPropagated}
-		}
-		if a.key == target {
-			return causeKey{cause: audit.CauseNoEntry, why: whyNoEntry}
-		}
-		if a.here.descriptor.protected {
-			return causeKey{cause: audit.CauseBlocked, at: a.dn, why: whyBlocked}
+	var l *line
+	if i := slices.IndexFunc(chain, func(a ancestor) bool { return a.key == target }); i >= 0 {
+		for ; i >= 0; i-- {
+			n := line{up: l}
+			if chain[i].here != nil {
+				n.container = *chain[i].here
+			}
+			key := lineKey{n.container, l}
+			if l = p.same[key]; l == nil {
+				l = &n
+				p.same[key] = l
+			}
 		}
 	}
-	return causeKey{cause: audit.CauseNoEntry, why: whyNotFollowed}
+	p.lines[above] = l
+	return l
+}
+
+// lineKey is what makes one line: a container, and the line above it.
+type lineKey struct {
+	container
+	up *line
+}
+
+// from are the entries that this container has once those of the one so many levels above
+// it have come down.
+func (l *line) from(level int) []sddl.ACE {
+	for len(l.handed) <= level {
+		l.handed = append(l.handed, nil)
+	}
+	switch {
+	case l.handed[level] != nil:
+	case level == 0:
+		l.handed[level] = l.descriptor.DACL.ACEs
+	default:
+		l.handed[level] = handedDown(l.up.from(level-1), l.descriptor, l.class.acl)
+	}
+	return l.handed[level]
+}
+
+// answerKey is what the cause of one row depends on.
+type answerKey struct {
+	k *kindState
+	l *line
+}
+
+// answer is a cause, and how many levels above the parent it is; less than 0: at no container.
+type answer struct {
+	cause, why string
+	level      int
+}
+
+const (
+	nowhere = -1
+	itself  = -2
+)
+
+// trace follows a line up to the first container whose entries would grant the row. What
+// blocks inheritance is a cause only below such a one.
+func (s *sweep) trace(k *kindState, v *verdict, right acl.Right, l *line) answer {
+	if l == nil {
+		return answer{audit.CauseNoEntry, whyNotFollowed, nowhere}
+	}
+	if len(v.denies) > 0 {
+		right.Mask = v.missing // the rest is denied, whatever comes
+	}
+	blocked := nowhere
+	if k.descriptor.protected {
+		blocked = itself
+	}
+	level := 0
+	for at := l; at != nil; at, level = at.up, level+1 {
+		if at.descriptor == nil || at.descriptor.Descriptor == nil {
+			return answer{audit.CauseNoEntry, whyNotFollowed, level}
+		}
+		if at.descriptor.DACL != nil && s.mayPassOn(at.descriptor.DACL, v.missing) && s.wouldGrant(k, right, l.from(level)) {
+			switch blocked {
+			case nowhere:
+				return answer{audit.CauseNotPropagated, whyNotPropagated, level}
+			case itself:
+				return answer{audit.CauseBlocked, whyBlockedItself, itself}
+			}
+			return answer{audit.CauseBlocked, whyBlocked, blocked}
+		}
+		if at.descriptor.protected && blocked == nowhere {
+			blocked = level
+		}
+	}
+	return answer{audit.CauseNoEntry, whyNoEntry, nowhere}
 }
 
 // denial is the deny entry as it stands where it comes from.
@@ -78,21 +178,12 @@ func (s *sweep) denial(k *kindState, deny sddl.ACE, above *parent) causeKey {
 	return causeKey{cause: audit.CauseDeny, at: at.dn, why: whyDeniedFrom, ace: as}
 }
 
-// wouldGrant says whether the topmost ancestor of the chain has entries that grant the row
-// to the object once they have come down.
-func (s *sweep) wouldGrant(k *kindState, v *verdict, req *audit.Requirement, chain []ancestor) bool {
-	top := chain[len(chain)-1].here.descriptor
-	if top.DACL == nil || !s.mayPassOn(top.DACL, v.missing) {
-		return false
-	}
-	aces := top.DACL.ACEs
-	for i := len(chain) - 2; i >= 0; i-- {
-		here := chain[i].here
-		aces = handedDown(aces, here.descriptor, here.class.acl)
-	}
+// wouldGrant says whether an object has a right once it has inherited from a parent with
+// these entries.
+func (s *sweep) wouldGrant(k *kindState, right acl.Right, parent []sddl.ACE) bool {
 	d := *k.descriptor.Descriptor
-	d.DACL = &sddl.ACL{Revision: 4, ACEs: handedDown(aces, k.descriptor, k.class.acl)}
-	got, _ := s.judge.Check(s.object(k, &d), req.Right)
+	d.DACL = &sddl.ACL{Revision: 4, ACEs: handedDown(parent, k.descriptor, k.class.acl)}
+	got, _ := s.judge.Check(s.object(k, &d), right)
 	return got.Effect == acl.Granted
 }
 

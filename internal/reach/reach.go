@@ -209,6 +209,7 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 	row := audit.ReachRow{Policy: req.Policy, Rule: req.Rule.ID, Classes: []audit.ClassReach{}}
 	classes := map[string]*audit.ClassReach{}
 	groups := map[causeKey]*group{}
+	p.answers = map[answerKey]answer{}
 	blocked := map[string]bool{}
 	add := func(key causeKey, class string, n int) *group {
 		g := groups[key]
@@ -255,6 +256,9 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 			row.NotEffective += k.objects
 		}
 		for parent, c := range k.cells {
+			if err := ctx.Err(); err != nil {
+				return row, err
+			}
 			g := add(s.cause(p, k, v, req, parent), name, c.objects)
 			for _, rdn := range c.examples {
 				g.example(join(rdn, parent.dn), s.opts.Examples)
@@ -265,6 +269,9 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 		v := &a.state.verdicts[i]
 		if v.passes() {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return row, err
 		}
 		rdn, above := cutDN(a.dn)
 		key := s.cause(p, a.state, v, req, s.parentOf(p, above))

@@ -85,6 +85,26 @@ func TestCauses(t *testing.T) {
 			f.add(mine, "group", "O:SYD:P(A;;RP;;;SY)")
 			f.add("CN=H,"+target, "group", "O:SYD:P(A;;RP;;;BA)")
 		}, "2: 0 effective, 2 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "" on 2`},
+		{"what blocks inheritance where nothing would be inherited is no cause", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;WP;"+memberGUID+";"+userGUID+";AGENT)")
+			f.add("OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=G,OU=A,"+target, "group", plain)
+			f.add(mine, "group", "O:SYD:P(A;;RP;;;SY)")
+		}, "2: 0 effective, 2 not, 0 protected, 0 unknown\n" + `no-entry at "" on 2`},
+		{"nor is the lower of two, where the upper one has it", func(f *forest) {
+			f.add(target, ou, "O:SYD:")
+			f.add("OU=A,"+target, ou, "O:SYD:P"+grantMember)
+			f.add("OU=B,OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=G,OU=B,OU=A,"+target, "group", plain)
+			f.add("OU=C,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=G,OU=C,"+target, "group", plain)
+		}, "2: 0 effective, 2 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "OU=B,OU=A,` + target + `" on 1` + "\n" + `no-entry at "" on 1`},
+		{"nobody knows what an unreadable unit above the one that blocks grants", func(f *forest) {
+			f.add(target, ou, "O:SYD:"+grantMember)
+			f.add("OU=A,"+target, ou, "O:SYD:", with("nTSecurityDescriptor", ""))
+			f.add("OU=B,OU=A,"+target, ou, "O:SYD:P(A;;RP;;;SY)")
+			f.add("CN=G,OU=B,OU=A,"+target, "group", plain)
+		}, "1: 0 effective, 1 not, 0 protected, 0 unknown\n" + `no-entry at "OU=A,` + target + `" on 1`},
 		{"a group that blocks inheritance for another below it is a place", func(f *forest) {
 			f.add(target, ou, "O:SYD:"+grantMember)
 			f.add(mine, "group", "O:SYD:P(A;;RP;;;SY)")
@@ -258,7 +278,7 @@ func TestDenyIsShownWhereItStands(t *testing.T) {
 // A deny does not hide that nothing grants the rest.
 func TestDenyOfAPartIsNotTheCause(t *testing.T) {
 	f := newForest(t)
-	f.add(target, "organizationalUnit", "O:SYD:")
+	f.add(target, "organizationalUnit", "O:SYD:(A;CI;GA;;;AGENT)")
 	f.add(mine, "group", "O:SYD:P(D;;RP;;;GROUPOFIT)")
 	f.add("OU=A,"+target, "organizationalUnit", "O:SYD:P(D;CI;RP;;;GROUPOFIT)")
 	f.add("CN=G,OU=A,"+target, "group", "O:SYD:")

@@ -227,6 +227,11 @@ type pass struct {
 	stale     int // adminCount=1 without protection
 	staleDNs  []string
 	overflow  bool // more parents than are told apart
+
+	// Of causes, known once and for all objects to which the same comes down.
+	lines   map[*parent]*line
+	same    map[lineKey]*line
+	answers map[answerKey]answer // for one row
 }
 
 // alone is a container that blocks inheritance, with its own name.
@@ -236,7 +241,8 @@ type alone struct {
 }
 
 func (s *sweep) newPass(t *directory.Target) *pass {
-	p := &pass{target: t, top: true, inside: map[string]bool{}, kinds: map[kind]*kindState{}, counts: map[*class]int{}}
+	p := &pass{target: t, top: true, inside: map[string]bool{}, kinds: map[kind]*kindState{}, counts: map[*class]int{},
+		lines: map[*parent]*line{}, same: map[lineKey]*line{}}
 	for _, other := range s.snapshot.Targets {
 		if other == t {
 			continue
