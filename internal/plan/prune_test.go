@@ -67,7 +67,7 @@ func TestPrune(t *testing.T) {
 		{"conditional entries stay", listHere, []string{"(A;;LC;;;<me>)", "(XA;;GA;;;<me>)"}, nil, nil, ""},
 		{"what grants nothing stays", listHere, []string{"(A;;LC;;;<me>)", "(A;;0x100000;;;<me>)", "(A;IO;GA;;;<me>)"}, nil, nil, ""},
 		{"a right that a group gives need not be added", listHere, []string{"(A;;GA;;;<me>)", "(A;;LC;;;" + domainSID + "-515)"}, []string{"(A;;GA;;;<me>)"}, nil, ""},
-		{"what a deny leaves of it is not lost", readUser, []string{"(OD;CIIO;RP;bf967974-0de6-11d0-a285-00aa003049e2;" + user + ";WD)", "(OA;CIIO;RPWP;;" + user + ";<me>)"}, nil, nil,
+		{"what a deny leaves of it is not lost", readUser, []string{"(OD;CIIO;RP;bf967985-0de6-11d0-a285-00aa003049e2;" + user + ";WD)", "(OA;CIIO;RPWP;;" + user + ";<me>)"}, nil, nil,
 			"rule read-user would not pass afterwards, and would have less than now"},
 		{"nor what nobody can tell", readUser, []string{"(Q;CIIO;LC;;;WD)", "(OA;CIIO;RPWP;;" + user + ";<me>)"}, nil, nil, "rule read-user would not pass afterwards"},
 		{"a rule that another entry was for keeps nothing", readUser + "  - {id: fax, rights: [write-property], object: facsimileTelephoneNumber, scope: descendants, class: group, source: t}\n",
