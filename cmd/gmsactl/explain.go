@@ -59,6 +59,9 @@ error; with --lines 1 where any line was in error, 3 where any was not granted.`
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lines {
+				if a.output == "text" && cmd.Flags().Changed("output") {
+					return errors.New("--lines answers in lines of JSON: it goes with -o json only")
+				}
 				return a.explainLines(cmd.Context())
 			}
 			return a.explain(cmd.Context(), args[0], args[1], args[2])
@@ -101,10 +104,13 @@ func explainHint(err error, from, account, dn string) error {
 		right    *explain.RightError
 		notDN    *explain.NotDNError
 		notFound *directory.NotFoundError
+		unasked  *directory.NotRecordedError
 	)
 	switch {
 	case errors.As(err, &right), errors.As(err, &notDN):
 		return &hintedError{err, "gmsactl explain --help lists the rights, with examples"}
+	case errors.As(err, &unasked):
+		return &hintedError{err, fmt.Sprintf("gmsactl collect '%s' --target '%s' --out FILE collects the object, its containers and the account", account, dn)}
 	case errors.As(err, &notFound) && from != "":
 		hint := fmt.Sprintf("the capture does not hold it; gmsactl collect '%s' --target '%s' --out FILE does", account, dn)
 		if from == "demo" {
