@@ -120,18 +120,18 @@ func (c Condition) appendWords(dst []byte, ctx Aliases, parenthesised func(opera
 		return dst, errors.New("condition is more than one expression")
 	}
 	// What is still to be printed, last first: a token, or text where it is negative.
-	type todo struct {
+	type piece struct {
 		token int
 		text  string
 	}
-	var stack []todo
+	var stack []piece
 	open := func(token int, parentheses bool) {
 		if parentheses {
-			stack = append(stack, todo{-1, ")"})
+			stack = append(stack, piece{-1, ")"})
 		}
-		stack = append(stack, todo{token: token})
+		stack = append(stack, piece{token: token})
 		if parentheses {
-			stack = append(stack, todo{-1, "("})
+			stack = append(stack, piece{-1, "("})
 		}
 	}
 	open(len(c)-1, true)
@@ -147,14 +147,14 @@ func (c Condition) appendWords(dst []byte, ctx Aliases, parenthesised func(opera
 		switch right := next.token - 1; t.Code.Operands() {
 		case 2:
 			operand(right)
-			stack = append(stack, todo{-1, " "}, todo{-1, t.Code.String()}, todo{-1, " "})
+			stack = append(stack, piece{-1, " "}, piece{-1, t.Code.String()}, piece{-1, " "})
 			operand(first[right] - 1)
 		case 1:
 			operand(right)
 			if t.Code != TokenNot {
-				stack = append(stack, todo{-1, " "})
+				stack = append(stack, piece{-1, " "})
 			}
-			stack = append(stack, todo{-1, t.Code.String()})
+			stack = append(stack, piece{-1, t.Code.String()})
 		default:
 			// After Exists stands a name, also one that is an operator elsewhere.
 			named := next.token+1 < len(c) && (c[next.token+1].Code == TokenExists || c[next.token+1].Code == TokenNotExists)
