@@ -27,6 +27,7 @@ type ReachRow struct {
 	NotEffective int          `json:"notEffective"`
 	Protected    int          `json:"protected"` // not effective, for AdminSDHolder protects them
 	Unknown      int          `json:"unknown"`
+	Derived      int          `json:"derived"` // of derived classes, which it is not about
 	Classes      []ClassReach `json:"classes"`
 	Causes       []Cause      `json:"causes,omitempty"`     // most objects first
 	MoreCauses   int          `json:"moreCauses,omitempty"` // groups beyond those listed
@@ -147,6 +148,8 @@ type SweepSummary struct {
 	NotEffective int `json:"notEffective"`
 	Protected    int `json:"protected"`
 	Unknown      int `json:"unknown"`
+	Derived      int `json:"derived"`     // of derived classes, which the rule is not about
+	OnlyDerived  int `json:"onlyDerived"` // rules that are about no object but those
 }
 
 // ExcessSummary counts entries beyond the policies; of what everybody has, those with a
@@ -157,9 +160,10 @@ type ExcessSummary struct {
 	Unknown int `json:"unknown"` // objects and heads that could not be judged
 }
 
-// clean says whether a sweep found nothing.
+// clean says whether a sweep found nothing. A rule that none of the objects is of the class
+// for, and some of derived ones, has no effect where one expects it.
 func (s *SweepSummary) clean() bool {
-	return s == nil || s.NotEffective == 0 && s.Protected == 0 && s.Unknown == 0
+	return s == nil || s.NotEffective == 0 && s.Protected == 0 && s.Unknown == 0 && s.OnlyDerived == 0
 }
 
 func (s *ExcessSummary) clean() bool { return s == nil || s.Entries == 0 && s.Unknown == 0 }

@@ -21,6 +21,10 @@ func (s *sweep) complete(report *audit.Report, reaches []*audit.Reach, excess *a
 				sum.NotEffective += row.NotEffective
 				sum.Protected += row.Protected
 				sum.Unknown += row.Unknown
+				sum.Derived += row.Derived
+				if row.Objects == 0 && row.Derived > 0 {
+					sum.OnlyDerived++
+				}
 			}
 		}
 		report.ReachSummary = sum

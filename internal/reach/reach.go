@@ -241,6 +241,7 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 			class.Unknown += k.objects
 		}
 		if v.relevance == derived {
+			row.Derived += k.objects
 			continue
 		}
 		row.Objects += k.objects

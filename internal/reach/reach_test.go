@@ -337,6 +337,20 @@ func TestDerivedClassesAreNotCounted(t *testing.T) {
 	}
 }
 
+// A rule that only objects of derived classes could be meant by is a finding.
+func TestOnlyDerivedClassesAreAFinding(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:(OA;CIIO;RP;;"+userGUID+";AGENT)")
+	for i, class := range []string{"inetOrgPerson", "gmsa", "user"} {
+		f.add("CN="+class+","+target, class, "O:SYD:")
+		r := sweepOf(t, f, rules(t, readUser), Options{Reach: true})
+		sum, row, only := r.ReachSummary, r.Targets[0].Reach.Rows[0], class != "user"
+		if want := min(i+1, 2); sum.Derived != want || row.Derived != want || (sum.OnlyDerived == 1) != only || r.Clean() == only {
+			t.Errorf("with %s, too: %+v, clean %v", class, sum, r.Clean())
+		}
+	}
+}
+
 func TestRelevanceFollowsTheScope(t *testing.T) {
 	for _, c := range []struct {
 		rule string

@@ -18,6 +18,7 @@ func reachText(p *printer, r *audit.Reach, style Style) {
 	for _, row := range r.Rows {
 		word := style.bad("FAIL    ")
 		switch {
+		case row.Objects == 0 && row.Derived > 0:
 		case row.Objects == 0:
 			word = "none    "
 		case row.Effective == row.Objects:
@@ -213,6 +214,9 @@ func sweepSummary(p *printer, r *audit.Report) {
 	if s := r.ReachSummary; s != nil {
 		p.printf("Reach: effective in %d of %d cases on %d objects; not in %d, %d more\n       protected by AdminSDHolder, %d unknown\n",
 			s.Effective, s.Checked, s.Objects, s.NotEffective, s.Protected, s.Unknown)
+		if s.OnlyDerived > 0 {
+			p.printf("       rules that are about no object but those of derived classes: %d\n", s.OnlyDerived)
+		}
 	}
 	if s := r.ExcessSummary; s != nil {
 		p.printf("Excess: %d entries, %d with a named risk, %d objects unknown\n", s.Entries, s.Risks, s.Unknown)

@@ -25,8 +25,9 @@ func sweptAudit() *audit.Report {
 		Objects: 1234567,
 		Classes: []audit.ClassCount{{Class: "user", Objects: 1200000}, {Class: "msDS-GroupManagedServiceAccount", Objects: 34000}, {Class: "group", Objects: 500}, {Class: "a", Objects: 60}, {Class: "b", Objects: 4}, {Class: "c", Objects: 1}, {Class: "d", Objects: 1}, {Class: "e", Objects: 1}, {Class: "f", Objects: 1}},
 		Rows: []audit.ReachRow{
-			{Policy: "p", Rule: "all-well", Objects: 10, Effective: 10, Classes: []audit.ClassReach{{Class: "user", Objects: 10, Effective: 10}, {Class: "computer", Objects: 3, Effective: 1, Derived: true}}},
+			{Policy: "p", Rule: "all-well", Objects: 10, Effective: 10, Classes: []audit.ClassReach{{Class: "user", Objects: 10, Effective: 10}, {Class: "computer", Objects: 3, Effective: 1, Derived: true}}, Derived: 3},
 			{Policy: "p", Rule: "of-nothing", Classes: []audit.ClassReach{}},
+			{Policy: "p", Rule: "of-derived", Derived: 4, Classes: []audit.ClassReach{{Class: "inetOrgPerson", Objects: 4, Derived: true}}},
 			{Policy: "p", Rule: "not-seen", Objects: 3, Effective: 1, Unknown: 2, Classes: []audit.ClassReach{{Class: "group", Objects: 3, Effective: 1, Unknown: 2}},
 				Causes: []audit.Cause{{Cause: audit.CauseUnreadable, Why: "the security descriptor is not readable to this identity", Objects: 2,
 					Classes: []audit.ClassCount{{Class: "group", Objects: 2}}, Examples: []string{"CN=a," + head, "CN=\x1b[2J," + head}}}},
@@ -50,7 +51,7 @@ func sweptAudit() *audit.Report {
 			{ACE: full, Effective: true, Why: "on every protected account and group, once SDProp has written them there"},
 			{ACE: deny, Why: "they are only for what is below the objects that SDProp writes them on, and have no effect on those"},
 		}},
-		ReachSummary:  &audit.SweepSummary{Objects: 1234567, Checked: 325, Effective: 111, NotEffective: 162, Protected: 50, Unknown: 2},
+		ReachSummary:  &audit.SweepSummary{Objects: 1234567, Checked: 325, Effective: 111, NotEffective: 162, Protected: 50, Unknown: 2, Derived: 7, OnlyDerived: 1},
 		ExcessSummary: &audit.ExcessSummary{Entries: 7, Risks: 1, Unknown: 2},
 	}
 	r.Excess = &audit.Excess{
