@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -63,8 +64,26 @@ func newForest(ctx context.Context, objects int, seed uint64) (*forest, error) {
 	if holder.Descriptor == nil {
 		return nil, fmt.Errorf("%s: %s", holder.DN, holder.Unreadable)
 	}
-	f.protected = holder.Raw
+	if f.protected, err = protectedAs(holder.Descriptor); err != nil {
+		return nil, fmt.Errorf("%s: %w", holder.DN, err)
+	}
 	return f, nil
+}
+
+// protectedAs is the descriptor of an object that SDProp protects: the entries of
+// AdminSDHolder, explicit, in a DACL that inherits nothing. [MS-ADTS] 3.1.1.6.1.
+func protectedAs(holder *sddl.Descriptor) ([]byte, error) {
+	if holder.DACL == nil {
+		return nil, errors.New("it has no DACL")
+	}
+	dacl := *holder.DACL
+	dacl.ACEs = append([]sddl.ACE(nil), dacl.ACEs...)
+	for i := range dacl.ACEs {
+		dacl.ACEs[i].Flags &^= sddl.Inherited
+	}
+	d := holder.WithDACL(&dacl)
+	d.Control |= sddl.DACLProtected
+	return d.Append(nil)
 }
 
 func (f *forest) sidOf(ctx context.Context, name string) (sddl.SID, error) {
