@@ -91,12 +91,15 @@ func (s *sweeping) register(cmd *cobra.Command) {
 	flags.IntVar(&s.examples, "examples", 3, "`number` of objects to name for each finding")
 }
 
-func (s *sweeping) check() error {
+// check refuses what would have no effect; given says whether --examples was.
+func (s *sweeping) check(given bool) error {
 	switch {
 	case s.everyone && !s.excess:
-		return errors.New("--everyone goes with --excess")
+		return &hintedError{errors.New("--everyone goes with --excess"), "add --excess, or leave --everyone out"}
 	case s.examples < 0 || s.examples > maxExamples:
-		return fmt.Errorf("--examples %d: want 0 to %d", s.examples, maxExamples)
+		return &hintedError{fmt.Errorf("--examples %d: want 0 to %d", s.examples, maxExamples), "the JSON of -o json has the numbers of all objects, whatever is named"}
+	case given && !s.reach && !s.excess:
+		return &hintedError{errors.New("--examples goes with --reach or --excess"), "add one of them, or leave --examples out"}
 	}
 	return nil
 }
@@ -127,6 +130,9 @@ an object is not reached, or where there is excess.`,
   gmsactl audit 'provAgentgMSA$' --from demo -o json | jq .summary`,
 		Args: args("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := sweep.check(cmd.Flags().Changed("examples")); err != nil {
+				return err
+			}
 			return a.audit(cmd.Context(), args[0], &j, &sweep)
 		},
 	}
@@ -138,9 +144,6 @@ an object is not reached, or where there is excess.`,
 func (a *app) audit(ctx context.Context, account string, j *judging, sweep *sweeping) error {
 	policies, accept, err := j.load()
 	if err != nil {
-		return err
-	}
-	if err := sweep.check(); err != nil {
 		return err
 	}
 	r, done, err := a.reader(ctx)
