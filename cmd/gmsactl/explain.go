@@ -40,7 +40,8 @@ ATTR, NAME and CLASS are an lDAPDisplayName, a cn, a display name or a GUID.
 
 The answer is granted, denied, not-granted, partial, conditional (it depends on a
 condition, which is not evaluated) or unknown. It is about permissions: a value that the
-directory refuses for another reason, and a privilege, are not judged.
+directory refuses for another reason, and a privilege, are not judged. What a capture
+does not show is unknown: one that an earlier release collected shows less.
 
 --lines reads questions from standard input, ACCOUNT, DN and RIGHT separated by tabs, one
 a line, and answers each with one line of JSON in the same order. A line in error is

@@ -307,7 +307,9 @@ func TestExplainAgreesWithEffectiveAttributes(t *testing.T) {
 		effect := got.Effect
 		switch {
 		case slices.Contains([]string{"write:unicodePwd", "write:dBCSPwd", "write:nTSecurityDescriptor", "write:fSMORoleOwner", "write:sIDHistory", "write:sAMAccountType",
-			"write:supplementalCredentials", "write:lmPwdHistory", "write:ntPwdHistory", "create:secret", "create:trustedDomain", "create:samServer"}, q.right):
+			"write:supplementalCredentials", "write:lmPwdHistory", "write:ntPwdHistory", "create:secret", "create:trustedDomain", "create:samServer",
+			"write:isCriticalSystemObject", "write:badPasswordTime", "write:badPwdCount", "write:lastLogoff", "write:lastLogon", "write:lastLogonTimestamp", "write:logonCount",
+			"write:creationTime", "write:modifiedCount", "write:modifiedCountAtLastProm", "write:serverState", "write:rid", "write:revision"}, q.right):
 			// These take other rights than WriteProperty or CreateChild, or others as well, or are
 			// the server's own; the right is all that Samba looks at for the list.
 			if effect == "granted" && !slices.Contains([]string{"write:unicodePwd", "write:dBCSPwd", "write:nTSecurityDescriptor"}, q.right) {

@@ -48,12 +48,27 @@ func (ev *evidence) explain() *Explanation {
 	return x
 }
 
-// lacking says whether a descriptor or a class was not in the capture.
+// lacking says whether a descriptor or a class was not in the capture, or what a capture of
+// before does not hold of the object or the schema.
 func (ev *evidence) lacking(x *Explanation) bool {
 	if x.Effect != acl.Unknown.String() {
 		return false
 	}
-	o := ev.chain[0]
+	o, q := ev.chain[0], ev.request
+	switch q.verb {
+	case verbDelete, verbDeleteTree:
+		if o.deletable != "" {
+			return true
+		}
+	case verbWrite, verbCreate:
+		if (q.attribute != nil || q.class != nil) && !q.nature.known {
+			return true
+		}
+	case verbExtended:
+		if q.applies == nil {
+			return true
+		}
+	}
 	return len(o.Classes) == 0 || o.Raw == nil || len(ev.chain) < 2 && !o.head || len(ev.chain) > 1 && ev.chain[1].Raw == nil
 }
 

@@ -50,6 +50,13 @@ var ownRules = []string{
 	"msDS-TopQuotaUsage",
 }
 
+// keptByTheServer are attributes of accounts and of the domain that a domain controller
+// computes or counts, though their definitions do not say so. [MS-SAMR] 3.1.1.
+var keptByTheServer = []string{
+	"sAMAccountType", "isCriticalSystemObject", "badPasswordTime", "badPwdCount", "lastLogoff", "lastLogon", "lastLogonTimestamp",
+	"logonCount", "creationTime", "modifiedCount", "modifiedCountAtLastProm", "serverState", "rid", "revision",
+}
+
 // Classes whose objects are not created as others are. [MS-ADTS] 3.1.1.5.2.2.
 var (
 	ofTheLSA    = []string{"secret", "trustedDomain"}
@@ -342,8 +349,8 @@ func (ev *evidence) writing() paths {
 		p.doubt = fmt.Sprintf("whether %s can be written at all (systemOnly, constructed, a back link) is not shown here", a.Name)
 	case strings.EqualFold(a.Name, "sIDHistory"):
 		p.doubt = "sIDHistory is added to by Migrate-SID-History and an audited call only; a write can do no more than remove from it"
-	case strings.EqualFold(a.Name, "sAMAccountType"):
-		p.doubt = "sAMAccountType follows from the class and userAccountControl, so that a write of it is refused"
+	case oneOf(keptByTheServer, a.Name):
+		p.doubt = fmt.Sprintf("the domain controller keeps %s itself, so that a write of it is refused but for special cases", a.Name)
 	case oneOf(neverRead, a.Name):
 		p.doubt = fmt.Sprintf("%s holds secrets that the server alone writes, so that a write of it is refused but for special cases", a.Name)
 	case strings.EqualFold(a.Name, "userAccountControl"):
