@@ -154,6 +154,19 @@ func TestExcess(t *testing.T) {
 			f.add(mine, "group", "O:SYD:(A;;RPLCLORC;;;PS)", withSID(its))
 			f.add("CN=A,"+target, "gmsa", plain, withSID(agent))
 		}, ""},
+		{"unless it is dangerous", func(f *forest) {
+			f.add(target, ou, "O:SYD:(A;CIIO;GA;;;PS)")
+			f.add(mine, "group", plain, withSID(stranger1))
+			f.add("CN=A,"+target, "gmsa", plain, withSID(agent))
+		}, `well-known CCDCLCSWRPWPDTLOCRSDRCWDWO on 1, stands on 1 at "` + target + `": full-control`},
+		{"every account may say who acts towards itself", func(f *forest) {
+			f.add(target, ou, "O:SYD:(OA;CIIO;WP;3f78c3e5-f79a-46bd-a0b8-9d18116ddc79;;PS)")
+			f.add("CN=A,"+target, "gmsa", plain, withSID(agent))
+		}, ""},
+		{"this one alone may", func(f *forest) {
+			f.add(target, ou, plain)
+			f.add("CN=A,"+target, "gmsa", "O:SYD:(OA;;WP;3f78c3e5-f79a-46bd-a0b8-9d18116ddc79;;PS)", withSID(agent))
+		}, `own WP on 1, stands on 1 at "CN=A,` + target + `": write-allowed-to-act`},
 		{"what is for the group of an object comes from above", func(f *forest) {
 			f.add(target, ou, "O:SYD:(A;CIIO;WD;;;CG)")
 			f.add(mine, "group", "O:SYG:GROUPOFITD:")

@@ -460,6 +460,40 @@ func TestInterruptedSweepLeavesTheReport(t *testing.T) {
 	}
 }
 
+// counting is a context that knows how often it was asked whether to go on.
+type counting struct {
+	context.Context
+	calls, most int
+}
+
+func (c *counting) Err() error {
+	if c.calls++; c.most > 0 && c.calls > c.most {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Where causes take long to find, an interruption is heeded, too.
+func TestInterruptionWhileCausesAreLookedFor(t *testing.T) {
+	const units = 200
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:")
+	for i := range units {
+		dn := fmt.Sprintf("OU=%d,%s", i, target)
+		f.add(dn, "organizationalUnit", "O:SYD:")
+		f.add("CN=G,"+dn, "group", "O:SYD:")
+	}
+	ctx, read := &counting{Context: t.Context()}, 0
+	opts := Options{Reach: true, Progress: func(int) { read = ctx.calls }}
+	if _, err := trySweep(ctx, f, rules(t, writeMember), opts); err != nil || ctx.calls < read+units {
+		t.Fatalf("error %v, asked %d times after reading", err, ctx.calls-read)
+	}
+	ctx = &counting{Context: t.Context(), most: ctx.calls - units/2}
+	if r, err := trySweep(ctx, f, rules(t, writeMember), opts); !errors.Is(err, context.Canceled) || r.ReachSummary != nil {
+		t.Errorf("error %v, %+v", err, r.ReachSummary)
+	}
+}
+
 func TestJSONHasNoNulls(t *testing.T) {
 	f := newForest(t)
 	f.add(target, "organizationalUnit", "O:SYD:P")
