@@ -314,8 +314,11 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 		if a.Objects != b.Objects {
 			return a.Objects > b.Objects
 		}
-		if a.Cause+a.At != b.Cause+b.At {
-			return a.Cause+a.At < b.Cause+b.At
+		if a.Cause != b.Cause {
+			return a.Cause < b.Cause
+		}
+		if a.At != b.At {
+			return a.At < b.At
 		}
 		return fmt.Sprint(a.Why, a.ACE) < fmt.Sprint(b.Why, b.ACE)
 	})
