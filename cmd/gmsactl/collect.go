@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/explain"
+	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/reach"
 )
 
@@ -138,42 +137,19 @@ func sweepBases(ctx context.Context, capture *directory.Recorder, targets []stri
 	return targets, nil
 }
 
-// writeNew writes a new file that only its owner may read, while its content is made. What
-// is not whole does not stay.
-func writeNew(path string, content func(io.Writer) error) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(path)
+// writeNew writes a new file that only its owner may read, compressed where its name says
+// so. What is not whole does not stay.
+func writeNew(path string, content func(io.Writer) error) error {
+	return plan.StreamNew(path, func(w io.Writer) error {
+		if !strings.HasSuffix(path, ".gz") {
+			return content(w)
 		}
-	}()
-	if strings.HasSuffix(path, ".gz") {
-		zip := gzip.NewWriter(f)
-		if err = content(zip); err == nil {
-			err = zip.Close()
+		zip := gzip.NewWriter(w)
+		if err := content(zip); err != nil {
+			return err
 		}
-	} else {
-		err = content(f)
-	}
-	if err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	// The name has to be on disk too, where a directory can be synced.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync()
-		dir.Close()
-	}
-	return nil
+		return zip.Close()
+	})
 }
 
 // progress shows on a terminal how many objects came, until it is erased.

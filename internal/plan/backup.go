@@ -51,7 +51,15 @@ func (b *Backup) Save(path string) error {
 
 // WriteNew writes a new file of mode 0600 and has it on disk before it returns. Where it
 // cannot be written whole, nothing is left of it. An existing file is an error.
-func WriteNew(path string, content []byte) (err error) {
+func WriteNew(path string, content []byte) error {
+	return StreamNew(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// StreamNew is WriteNew for content that is made while it is written.
+func StreamNew(path string, content func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -62,7 +70,7 @@ func WriteNew(path string, content []byte) (err error) {
 			os.Remove(path)
 		}
 	}()
-	if _, err = f.Write(content); err != nil {
+	if err = content(f); err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {
