@@ -135,6 +135,17 @@ func intermediates(target []sddl.ACE) [][]sddl.ACE {
 	return list
 }
 
+// At is the effect at one place, of the worst case there; Unknown where none was tried.
+func (j Judgement) At(where Where) Effect {
+	var cases []Case
+	for _, c := range j.Cases {
+		if c.Where == where {
+			cases = append(cases, c)
+		}
+	}
+	return worst(cases, false)
+}
+
 // worst is the effect of all cases together.
 func worst(cases []Case, unproven bool) Effect {
 	var count [NotGranted + 1]int

@@ -38,7 +38,9 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 			target.Class = c.Name
 		}
 		for _, req := range j.Requirements {
-			target.Rows = append(target.Rows, j.Row(t, req))
+			row := j.Row(t, req)
+			row.Classes = j.classVerdicts(t, req)
+			target.Rows = append(target.Rows, row)
 		}
 		r.Targets = append(r.Targets, target)
 		for _, row := range target.Rows {

@@ -84,6 +84,9 @@ type Row struct {
 	Grants    []ACE  `json:"grants,omitempty"`  // the entries that grant it
 	Decides   []ACE  `json:"decides,omitempty"` // the entries that take it away
 	Source    string `json:"source"`
+
+	// For a rule for a class: that class and those derived from it, on new objects.
+	Classes []ClassVerdict `json:"classes,omitempty"`
 }
 
 // Result is one word for the row: pass, fail, unknown or not-applicable.

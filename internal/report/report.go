@@ -183,6 +183,9 @@ func rowText(p *printer, row audit.Row, style Style) {
 	if row.Why != "" {
 		p.wrapped(indent+"why: ", indent+"     ", row.Why)
 	}
+	if derived := row.DerivedVerdicts(); derived != "" {
+		p.wrapped(indent+"derived classes: ", indent+"     ", derived)
+	}
 	by := "by:  "
 	if row.Missing != "" {
 		by = "only "
