@@ -23,6 +23,7 @@ type cacheEntry struct {
 	client, server Principal
 	key            types.EncryptionKey
 	starts, ends   time.Time
+	renew          time.Time // zero: not renewable
 	userToUser     bool
 	ticket         []byte
 }
@@ -138,10 +139,14 @@ func (r *reader) cacheEntry(version byte) (e cacheEntry) {
 		r.uint16() // the type once more
 	}
 	e.key.KeyValue = append([]byte(nil), r.long()...)
-	r.uint32() // authtime
-	e.starts = time.Unix(int64(r.uint32()), 0)
+	e.starts = time.Unix(int64(r.uint32()), 0) // authtime, which stands for a starttime of 0
+	if starts := r.uint32(); starts != 0 {
+		e.starts = time.Unix(int64(starts), 0)
+	}
 	e.ends = time.Unix(int64(r.uint32()), 0)
-	r.uint32() // renew-till
+	if renew := r.uint32(); renew != 0 {
+		e.renew = time.Unix(int64(renew), 0)
+	}
 	e.userToUser = r.byte() != 0
 	r.uint32()    // ticket flags
 	for range 2 { // addresses, then authorization data
@@ -209,7 +214,9 @@ func (c *CCache) open(e *cacheEntry) (*Ticket, error) {
 		Key:    e.key,
 		Client: e.client,
 		Server: Principal{t.SName, t.Realm},
+		Starts: e.starts,
 		Ends:   e.ends,
+		Renew:  e.renew,
 	}, nil
 }
 

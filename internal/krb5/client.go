@@ -296,12 +296,18 @@ func ticket(rep messages.KDCRepFields, part *messages.EncKDCRepPart) (*Ticket, e
 	if n := KeySize(part.Key.KeyType); n == 0 || len(part.Key.KeyValue) != n {
 		return nil, fmt.Errorf("the KDC chose a session key of %s", EncryptionName(part.Key.KeyType))
 	}
+	starts := part.StartTime
+	if starts.IsZero() {
+		starts = part.AuthTime // RFC 4120, 5.4.2
+	}
 	return &Ticket{
 		Ticket: rep.Ticket,
 		Key:    part.Key,
 		Client: Principal{rep.CName, rep.CRealm},
 		Server: Principal{part.SName, part.SRealm},
+		Starts: starts,
 		Ends:   part.EndTime,
+		Renew:  part.RenewTill,
 	}, nil
 }
 

@@ -91,7 +91,9 @@ type Ticket struct {
 	Key    types.EncryptionKey
 	Client Principal
 	Server Principal
+	Starts time.Time
 	Ends   time.Time
+	Renew  time.Time // until when it can be renewed; zero: it cannot
 }
 
 // Encryption is the encryption type of the ticket's session key, by its name in the IANA

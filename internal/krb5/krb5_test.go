@@ -162,13 +162,15 @@ func cache(version byte) file {
 	return f.principal("CORP.EXAMPLE", "bob")
 }
 
+// credential is a ticket that is good from an hour before it ends, and renewable for an hour
+// after that.
 func (f file) credential(realm string, name []string, key string, ends time.Time, ticket string) file {
 	version := f[1]
 	f = f.principal("CORP.EXAMPLE", "bob").principal(realm, name...).u16(18)
 	if version == 3 {
 		f = f.u16(18)
 	}
-	f = f.long(key).u32(0).u32(0).u32(ends.Unix()).u32(0)
+	f = f.long(key).u32(ends.Unix() - 3600).u32(0).u32(ends.Unix()).u32(ends.Unix() + 3600)
 	f = append(f, 0).u32(0)
 	f = f.u32(1).u16(2).long("\x7f\x00\x00\x01").u32(0)
 	return f.long(ticket).long("")
@@ -199,6 +201,8 @@ func TestCCache(t *testing.T) {
 		ticket, err := c.Ticket(service, now)
 		if err != nil || ticket == nil || ticket.Ends.Unix() != later.Unix() {
 			t.Errorf("version %d: service ticket %v, %v", version, ticket, err)
+		} else if ticket.Starts.Unix() != now.Unix() || ticket.Renew.Unix() != later.Add(time.Hour).Unix() {
+			t.Errorf("version %d: the service ticket is good from %v, renewable until %v", version, ticket.Starts, ticket.Renew)
 		}
 		var expired *ExpiredError
 		if _, err := c.TGT("CORP.EXAMPLE", now); !errors.As(err, &expired) || expired.Ended.Unix() != past.Unix() {

@@ -107,9 +107,11 @@ func negotiate(conn io.ReadWriter, ticket *krb5.Ticket) (*gss.Context, error) {
 	return security, nil
 }
 
+const mechanism = "GSS-SPNEGO"
+
 func bindRequest(token []byte) []byte {
 	auth := ber.Encode(ber.ClassContext, ber.TypeConstructed, 3, nil, "sasl")
-	auth.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "GSS-SPNEGO", "mechanism"))
+	auth.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, mechanism, "mechanism"))
 	auth.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, string(token), "credentials"))
 	request := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationBindRequest, nil, "BindRequest")
 	request.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 3, "version"))

@@ -74,9 +74,15 @@ type Server struct {
 	Address        string // IP address and port
 	Realm          string
 	Identity       string // who is bound, as the KDC names it
-	EncryptionType string
+	EncryptionType string // of the session key
+	TicketKey      string // the encryption type of the key that the service has, by which it reads the ticket
+	TicketStarts   time.Time
 	TicketEnds     time.Time // when the server ends the session
+	TicketRenew    time.Time // until when it can be renewed; zero: it cannot
+	Mechanism      string    // of SASL
 	Protection     string
+	BindTrips      int64         // requests until the session was bound, those to the KDC included
+	BindTime       time.Duration // that this took, but for a password that was waited for
 }
 
 // Stats counts what a session did, its Kerberos exchanges included.
@@ -105,6 +111,15 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, &BindError{Stage: StageCredentials, Err: err}
 	}
+	begun := time.Now()
+	var waited time.Duration
+	if ask := c.Password; ask != nil {
+		c.Password = func() ([]byte, error) {
+			asked := time.Now()
+			defer func() { waited = time.Since(asked) }()
+			return ask()
+		}
+	}
 	var in, out atomic.Int64
 	dial := counted(c.Dial, &in, &out)
 	kdc := &krb5.Client{
@@ -131,8 +146,14 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		Realm:          where.realm,
 		Identity:       ticket.Client.String(),
 		EncryptionType: ticket.Encryption(),
+		TicketKey:      krb5.EncryptionName(ticket.Ticket.EncPart.EType),
+		TicketStarts:   ticket.Starts,
 		TicketEnds:     ticket.Ends,
+		TicketRenew:    ticket.Renew,
+		Mechanism:      mechanism,
 		Protection:     "sealed by Kerberos (GSS-SPNEGO)",
+		BindTrips:      kdc.Exchanges() + 1,
+		BindTime:       time.Since(begun) - waited,
 	}), nil
 }
 

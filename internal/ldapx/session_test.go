@@ -501,3 +501,27 @@ func TestWhere(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoAmI(t *testing.T) {
+	extended := func(r *request, code int64, text, value string) []*ber.Packet {
+		op := result(ldap.ApplicationExtendedResponse, code, "", text)
+		if value != "" {
+			op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 11, value, ""))
+		}
+		return []*ber.Packet{message(r.id, op)}
+	}
+	s := serve(t, time.Second, one(func(r *request) []*ber.Packet {
+		if oid := string(r.op.Children[0].ByteValue); oid != "" && oid != "1.3.6.1.4.1.4203.1.11.3" {
+			t.Errorf("asked for the operation %q", oid)
+		}
+		return extended(r, 0, "", `u:CORP\alice`)
+	}))
+	if got, err := s.WhoAmI(t.Context()); got != `u:CORP\alice` || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	s = serve(t, time.Second, one(func(r *request) []*ber.Packet { return extended(r, 2, "no such operation", "") }))
+	var refused *ResultError
+	if got, err := s.WhoAmI(t.Context()); !errors.As(err, &refused) || refused.Code != 2 {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
