@@ -1,6 +1,7 @@
-"""Finish a provisioned domain while its DC doesn't run: python3 - HOST ADDRESS, the password on standard input.
+"""Finish a new DC while it doesn't run: python3 - HOST ADDRESS..., the administrator's password on standard input.
 
-Sets the administrator's password, lets it never expire, makes wrong passwords count, and issues a certificate.
+Issues a certificate. With a password, which the first DC of a domain is given, it sets that, lets it never expire, and
+makes wrong passwords count.
 """
 
 import datetime
@@ -30,7 +31,7 @@ def accounts(password):
     db.modify_ldif("dn: %s\nchangetype: modify\nreplace: lockoutThreshold\nlockoutThreshold: 50\n" % db.domain_dn())
 
 
-def certificate(host, address):
+def certificate(host, addresses):
     # Samba makes one of its own, but without the host in the subjectAltName, and with a serial number that is
     # negative half of the time: Go refuses both.
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -64,7 +65,7 @@ def certificate(host, address):
     key = rsa.generate_private_key(65537, 2048)
     cert = issue(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key, ca_name, ca_key, [
         (x509.BasicConstraints(ca=False, path_length=None), True),
-        (x509.SubjectAlternativeName([x509.DNSName(host), x509.IPAddress(ipaddress.ip_address(address))]), False),
+        (x509.SubjectAlternativeName([x509.DNSName(host)] + [x509.IPAddress(ipaddress.ip_address(a)) for a in addresses]), False),
         (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False),
     ])
@@ -76,5 +77,7 @@ def certificate(host, address):
 
 
 if __name__ == "__main__":
-    accounts(sys.stdin.read())
-    certificate(sys.argv[1], sys.argv[2])
+    password = sys.stdin.read()
+    if password:
+        accounts(password)
+    certificate(sys.argv[1], sys.argv[2:])

@@ -18,6 +18,14 @@ import (
 type Lab struct {
 	// DC and Domain are of today's forest: the 2019 schema, functional level 2016.
 	DC, Domain, BaseDN string
+	// SecondDC is a writable domain controller of the same domain, RODC a read-only one. Both are of the site Branch,
+	// where who connects from BranchAddress is, too; DC and other clients are of
+	// the default one.
+	SecondDC, RODC, BranchAddress string
+	// DNS is the address of the server that knows them; this machine's resolver does not.
+	DNS string
+	// IPv6 is an address of DC; empty where this machine has no IPv6.
+	IPv6 string
 	// User is the administrator of both domains.
 	User, PasswordFile string
 	// CAFile holds the certificate that signed DC's.
@@ -65,12 +73,17 @@ func fromEnvironment(env func(string) string) (lab *Lab, missing string) {
 		{"GMSACTL_LAB_OLD_PASSWORD_FILE", &lab.OldPasswordFile},
 		{"GMSACTL_LAB_OLD_CA_FILE", &lab.OldCAFile},
 		{"GMSACTL_LAB_KRB5_CONFIG", &lab.KRB5Config},
+		{"GMSACTL_LAB_SECOND_DC", &lab.SecondDC},
+		{"GMSACTL_LAB_RODC", &lab.RODC},
+		{"GMSACTL_LAB_BRANCH_ADDRESS", &lab.BranchAddress},
+		{"GMSACTL_LAB_DNS", &lab.DNS},
 		{"GMSACTL_LAB_RUN", &lab.script},
 	} {
 		if *v.field = env(v.name); *v.field == "" {
 			return nil, v.name
 		}
 	}
+	lab.IPv6 = env("GMSACTL_LAB_IPV6")
 	lab.BaseDN = baseDN(lab.Domain)
 	lab.OldBaseDN = baseDN(lab.OldDomain)
 	return lab, ""
@@ -90,6 +103,38 @@ func (l *Lab) Run(t testing.TB, args ...string) string {
 func (l *Lab) RunOld(t testing.TB, args ...string) string {
 	t.Helper()
 	return l.RunInput(t, "", append([]string{"--old"}, args...)...)
+}
+
+// RunSecond runs a command on SecondDC.
+func (l *Lab) RunSecond(t testing.TB, args ...string) string {
+	t.Helper()
+	return l.RunInput(t, "", append([]string{"--second"}, args...)...)
+}
+
+// Replicate brings to SecondDC what DC has of the domain.
+func (l *Lab) Replicate(t testing.TB) {
+	t.Helper()
+	to, _, _ := strings.Cut(l.SecondDC, ".")
+	from, _, _ := strings.Cut(l.DC, ".")
+	l.RunSecond(t, "samba-tool", "drs", "replicate", to, from, l.BaseDN, "-P")
+}
+
+// Stop stops DC until the test ends.
+func (l *Lab) Stop(t testing.TB) { l.stop(t, "corp") }
+
+// StopSecond stops SecondDC until the test ends.
+func (l *Lab) StopSecond(t testing.TB) { l.stop(t, "second") }
+
+func (l *Lab) stop(t testing.TB, dc string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if out, err := exec.Command(l.script, "start", dc).CombinedOutput(); err != nil {
+			t.Errorf("start the lab's DC %s: %v\n%s", dc, err, out)
+		}
+	})
+	if out, err := exec.Command(l.script, "stop", dc).CombinedOutput(); err != nil {
+		t.Fatalf("stop the lab's DC %s: %v\n%s", dc, err, out)
+	}
 }
 
 // RunInput is Run with standard input.

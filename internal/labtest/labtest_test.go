@@ -13,7 +13,8 @@ func TestFromEnvironment(t *testing.T) {
 		"GMSACTL_LAB_DC": "dc7.corp.example", "GMSACTL_LAB_DOMAIN": "corp.example", "GMSACTL_LAB_USER": "Administrator",
 		"GMSACTL_LAB_PASSWORD_FILE": "/p", "GMSACTL_LAB_CA_FILE": "/ca", "GMSACTL_LAB_OLD_DC": "dc7.old.example",
 		"GMSACTL_LAB_OLD_DOMAIN": "old.example", "GMSACTL_LAB_OLD_PASSWORD_FILE": "/q", "GMSACTL_LAB_OLD_CA_FILE": "/cb",
-		"GMSACTL_LAB_KRB5_CONFIG": "/k", "GMSACTL_LAB_RUN": "/lab",
+		"GMSACTL_LAB_KRB5_CONFIG": "/k", "GMSACTL_LAB_RUN": "/lab", "GMSACTL_LAB_SECOND_DC": "dc7b.corp.example",
+		"GMSACTL_LAB_RODC": "rodc7.corp.example", "GMSACTL_LAB_BRANCH_ADDRESS": "127.71.7.200", "GMSACTL_LAB_DNS": "127.71.7.1",
 	}
 	lab, missing := fromEnvironment(func(name string) string { return whole[name] })
 	if missing != "" {
@@ -23,6 +24,7 @@ func TestFromEnvironment(t *testing.T) {
 		DC: "dc7.corp.example", Domain: "corp.example", BaseDN: "DC=corp,DC=example", User: "Administrator",
 		PasswordFile: "/p", CAFile: "/ca", OldDC: "dc7.old.example", OldDomain: "old.example",
 		OldBaseDN: "DC=old,DC=example", OldPasswordFile: "/q", OldCAFile: "/cb", KRB5Config: "/k", script: "/lab",
+		SecondDC: "dc7b.corp.example", RODC: "rodc7.corp.example", BranchAddress: "127.71.7.200", DNS: "127.71.7.1",
 	}
 	if *lab != want {
 		t.Errorf("got %+v, want %+v", *lab, want)
@@ -85,6 +87,26 @@ func TestLabAnswers(t *testing.T) {
 			t.Errorf("%s: %q is not in\n%s", tt.name, tt.want, tt.out)
 		}
 	}
+}
+
+func TestDomainControllersReplicate(t *testing.T) {
+	lab := Require(t)
+	ou := lab.CreateOU(t, "labtest")
+	lab.Replicate(t)
+	if out := lab.RunSecond(t, "ldbsearch", "-H", database, "(distinguishedName="+ou+")", "dn"); !strings.Contains(out, "# 1 entries") {
+		t.Errorf("%s is not on the second DC:\n%s", ou, out)
+	}
+}
+
+func TestStoppedDomainControllerComesBack(t *testing.T) {
+	lab := Require(t)
+	t.Run("while it is stopped", func(t *testing.T) {
+		lab.StopSecond(t)
+		if out, err := lab.run("", "--second", "true"); err == nil {
+			t.Errorf("it runs:\n%s", out)
+		}
+	})
+	lab.RunSecond(t, "true")
 }
 
 func TestObjectsEndWithTheirTest(t *testing.T) {
