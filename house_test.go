@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/acl":         {"internal/sddl"},
 	"internal/words":       {"internal/sddl"},
 	"internal/baseschema":  {"internal/sddl"},
+	"internal/netlogon":    {"internal/sddl"},
 	"internal/sddl":        {},
 	"internal/labtest":     {},
 	"policies":             {},
