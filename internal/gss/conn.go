@@ -10,18 +10,28 @@ import (
 	"time"
 )
 
-// The sizes of a buffer on the wire, without its length. GSS-SPNEGO does not negotiate
-// them: every server takes 64 KiB, and no more than 16 MiB are taken from one. RFC 4422, 3.7.
+// The sizes of a buffer on the wire, without its length. Every server takes 64 KiB, and no
+// more than 16 MiB are taken from one, which is the most that GSSAPI can say. RFC 4422, 3.7.
 const (
 	maxSend    = 64 << 10
 	maxReceive = 1<<24 - 1
 )
 
+// Layer is what seals and opens the buffers of a Conn: a Context, or one of another library.
+type Layer interface {
+	// Wrap seals a message of at most MaxMessage bytes.
+	Wrap(message []byte) ([]byte, error)
+	// Unwrap opens one. The error is ErrIntegrity where the peer did not seal it.
+	Unwrap(token []byte) ([]byte, error)
+	// MaxMessage is how many bytes one buffer can carry to the peer.
+	MaxMessage() int
+}
+
 // Conn carries bytes over a connection in sealed buffers, each with its length in front.
 // RFC 4422, 3.7. It is closed by the first failure.
 type Conn struct {
 	net.Conn
-	context *Context
+	layer   Layer
 	timeout time.Duration
 
 	read struct {
@@ -38,10 +48,10 @@ type Conn struct {
 	first error
 }
 
-// NewConn seals a connection with an established context. A write that takes longer than
-// timeout fails; zero waits for ever.
-func NewConn(conn net.Conn, c *Context, timeout time.Duration) *Conn {
-	return &Conn{Conn: conn, context: c, timeout: timeout}
+// NewConn seals a connection with the layer of an established context. A write that takes
+// longer than timeout fails; zero waits for ever.
+func NewConn(conn net.Conn, layer Layer, timeout time.Duration) *Conn {
+	return &Conn{Conn: conn, layer: layer, timeout: timeout}
 }
 
 // Err is the first failure, nil while there is none. Readers above this one may know it
@@ -93,7 +103,7 @@ func (c *Conn) next() ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(head[:])
 	// A plain LDAP message starts with 30, which makes a length far above the limit.
-	if n < overhead || n > maxReceive {
+	if n == 0 || n > maxReceive {
 		return nil, fmt.Errorf("%w: a buffer of %d bytes", ErrIntegrity, n)
 	}
 	// Beyond what servers send it is grown as it comes: a length alone costs the peer nothing.
@@ -110,19 +120,22 @@ func (c *Conn) next() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read sealed buffer: %w", err)
 	}
-	return c.context.Unwrap(token)
+	return c.layer.Unwrap(token)
 }
 
 // Write seals and sends all of p.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.write.Lock()
 	defer c.write.Unlock()
-	n := 0
+	n, most := 0, c.layer.MaxMessage()
 	for n < len(p) {
 		if c.write.err != nil {
 			return n, c.write.err
 		}
-		part := p[n:min(n+maxSend-overhead, len(p))]
+		if most <= 0 {
+			return n, errors.New("write sealed buffer: the server takes none")
+		}
+		part := p[n:min(n+most, len(p))]
 		if err := c.send(part); err != nil {
 			c.write.err = c.fail(err)
 			return n, err
@@ -133,7 +146,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 func (c *Conn) send(p []byte) error {
-	token, err := c.context.Wrap(p)
+	token, err := c.layer.Wrap(p)
 	if err != nil {
 		return err
 	}

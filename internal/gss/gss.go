@@ -1,10 +1,11 @@
-// Package gss is the initiator of a GSS-SPNEGO security context with Kerberos as its only
-// mechanism, always with mutual authentication and always sealed, and a net.Conn that
-// carries bytes in its wrap tokens. There is no acceptor, no NTLM, no delegation, and no
-// way to ask for less than confidentiality.
+// Package gss is the initiator of a security context with Kerberos as its only mechanism,
+// inside SPNEGO or alone, always with mutual authentication, and either sealed or bound to
+// a TLS connection; and a net.Conn that carries bytes in its wrap tokens. There is no
+// acceptor, no NTLM, no delegation, and no way to ask for less.
 package gss
 
 import (
+	"crypto/md5"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -37,110 +38,222 @@ const (
 	flagSequence = 0x08
 	flagConf     = 0x10
 	flagInteg    = 0x20
+)
 
-	contextFlags = flagMutual | flagReplay | flagSequence | flagConf | flagInteg
+// Mechanism is a SASL mechanism.
+type Mechanism string
+
+// The mechanisms: Kerberos inside SPNEGO, one round trip; and Kerberos alone, three.
+// [MS-ADTS] 5.1.1.1.2, RFC 4752.
+const (
+	SPNEGO Mechanism = "GSS-SPNEGO"
+	GSSAPI Mechanism = "GSSAPI"
+)
+
+// Options say what a context is for.
+type Options struct {
+	Mechanism Mechanism // empty: SPNEGO
+	// ChannelBinding is the application data of the TLS connection that the context is
+	// bound to; nil where there is no TLS. With it the context has no layer of its own,
+	// which domain controllers refuse inside TLS, and Wrap and Unwrap fail; without it
+	// everything is sealed. There is nothing in between. [MS-ADTS] 5.1.2.1, 5.1.2.2.
+	ChannelBinding []byte
+}
+
+// state is how far a negotiation has come.
+type state int
+
+const (
+	stateStart  state = iota
+	stateAsked        // the AP-REQ is out
+	stateProven       // the server has proven itself; with GSSAPI its offer of layers is next
+	stateDone
 )
 
 // Context is one security context. Wrap and Unwrap may be used at the same time by one
 // writer and one reader. After the first failure both fail for ever.
 type Context struct {
+	mechanism Mechanism
+	sealed    bool
+	first     []byte // the token that starts it
+
 	session types.EncryptionKey
 	subkey  types.EncryptionKey // ours
 	ctime   time.Time
 	cusec   int
 
-	established bool
-	key         types.EncryptionKey // of the messages
-	acceptorKey bool                // key is the acceptor's
+	tokens tokens // the wrap tokens of the key that was agreed on
+	max    int    // the longest message in one of them, in bytes
 
 	mu      sync.Mutex
+	state   state
 	failed  error
 	sendSeq uint64
 	recvSeq uint64
 }
 
-// NewContext starts a context with a service ticket, and returns the token for the server.
-func NewContext(t *krb5.Ticket) (*Context, []byte, error) {
+// New makes a context from a service ticket.
+func New(t *krb5.Ticket, o Options) (*Context, error) {
+	if o.Mechanism == "" {
+		o.Mechanism = SPNEGO
+	}
+	if o.Mechanism != SPNEGO && o.Mechanism != GSSAPI {
+		return nil, fmt.Errorf("SASL mechanism %q: want %s or %s", o.Mechanism, SPNEGO, GSSAPI)
+	}
 	size := krb5.KeySize(t.Key.KeyType)
 	if size == 0 || len(t.Key.KeyValue) != size {
-		return nil, nil, fmt.Errorf("make AP-REQ: session key of %s", t.Encryption())
+		return nil, fmt.Errorf("make AP-REQ: session key of %s", t.Encryption())
 	}
 	auth, err := types.NewAuthenticator(t.Client.Realm, t.Client.Name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make AP-REQ: %w", err)
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
 	var random [4]byte
 	auth.SubKey = types.EncryptionKey{KeyType: t.Key.KeyType, KeyValue: make([]byte, size)}
 	if _, err := rand.Read(auth.SubKey.KeyValue); err != nil {
-		return nil, nil, fmt.Errorf("make AP-REQ: %w", err)
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
 	if _, err := rand.Read(random[:]); err != nil {
-		return nil, nil, fmt.Errorf("make AP-REQ: %w", err)
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
 	// Not zero, which the encoder drops as an absent field; below 2^30, as some peers
 	// read a signed number.
 	auth.SeqNumber = int64(binary.BigEndian.Uint32(random[:])&0x3fffffff) | 1
-	auth.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: checksum()}
+	auth.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: checksum(o)}
 
 	ap, err := messages.NewAPReq(t.Ticket, t.Key, auth)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make AP-REQ: %w", err)
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
 	types.SetFlag(&ap.APOptions, flags.APOptionMutualRequired)
 	b, err := ap.Marshal()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make AP-REQ: %w", err)
+		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
-	token, err := appendInit(b)
+	token, err := mechInit(b)
+	if err == nil && o.Mechanism == SPNEGO {
+		token, err = spnegoInit(token)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("make SPNEGO token: %w", err)
+		return nil, fmt.Errorf("make %s token: %w", o.Mechanism, err)
 	}
 	return &Context{
-		session: t.Key,
-		subkey:  auth.SubKey,
-		ctime:   auth.CTime,
-		cusec:   auth.Cusec,
-		sendSeq: uint64(auth.SeqNumber),
-	}, token, nil
+		mechanism: o.Mechanism,
+		sealed:    o.ChannelBinding == nil,
+		first:     token,
+		session:   t.Key,
+		subkey:    auth.SubKey,
+		ctime:     auth.CTime,
+		cusec:     auth.Cusec,
+		sendSeq:   uint64(auth.SeqNumber),
+	}, nil
 }
 
-// checksum is the authenticator's: no channel bindings, and what the context is to be.
+// checksum is the authenticator's: the channel bindings, and what the context is to be.
 // RFC 4121, 4.1.1.
-func checksum() []byte {
+func checksum(o Options) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 16)
-	b = append(b, make([]byte, 16)...)
-	return binary.LittleEndian.AppendUint32(b, contextFlags)
+	var wanted uint32 = flagMutual | flagReplay | flagSequence
+	if o.ChannelBinding == nil {
+		b = append(b, make([]byte, 16)...)
+		wanted |= flagConf | flagInteg
+	} else {
+		b = append(b, bindingHash(o.ChannelBinding)...)
+		// With SPNEGO the flags are what chooses a layer; with GSSAPI it is chosen later,
+		// in tokens that need integrity.
+		if o.Mechanism == GSSAPI {
+			wanted |= flagInteg
+		}
+	}
+	return binary.LittleEndian.AppendUint32(b, wanted)
 }
 
-// Accept reads the server's answer, which must complete the context. It is ErrMutualAuth if
-// the server proved nothing, and a *krb5.Error if it refused the ticket.
-func (c *Context) Accept(token []byte) error {
+// bindingHash is the MD5 of channel bindings without addresses. RFC 4121, 4.1.1.2.
+func bindingHash(application []byte) []byte {
+	b := make([]byte, 16, 20+len(application))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(application)))
+	sum := md5.Sum(append(b, application...))
+	return sum[:]
+}
+
+// Established tells whether the server has proven itself and there is nothing left to agree on.
+func (c *Context) Established() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed == nil && c.state == stateDone
+}
+
+// Step takes the server's token, nil at first, and returns the next one to send: nil where
+// there is none, empty where an empty one is due. The error is ErrMutualAuth if the server
+// proved nothing, and a *krb5.Error if it refused the ticket; it is the end of the context.
+func (c *Context) Step(token []byte) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failed != nil {
-		return c.failed
+		return nil, c.failed
 	}
-	if c.established {
-		return c.fail(errors.New("security context: a second answer"))
+	reply, err := c.step(token)
+	if err != nil {
+		c.failed = err
+		clear(c.subkey.KeyValue)
+		return nil, err
 	}
-	if err := c.accept(token); err != nil {
-		return c.fail(err)
-	}
-	return nil
+	return reply, nil
 }
 
-func (c *Context) fail(err error) error {
-	c.failed = err
-	clear(c.subkey.KeyValue)
+func (c *Context) step(token []byte) ([]byte, error) {
+	switch c.state {
+	case stateStart:
+		if len(token) > 0 {
+			return nil, errors.New("security context: an answer before the question")
+		}
+		c.state = stateAsked
+		return c.first, nil
+	case stateAsked:
+		if c.mechanism == GSSAPI {
+			if err := c.accept(token); err != nil {
+				return nil, err
+			}
+			c.state = stateProven
+			// The offer of layers comes for an empty answer. RFC 4752, 3.1.
+			return []byte{}, nil
+		}
+		r, err := parseResponse(token)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrMutualAuth, err)
+		}
+		if err := c.acceptSPNEGO(r); err != nil {
+			return nil, err
+		}
+		if c.sealed {
+			c.max = maxSend - c.tokens.overhead()
+		}
+		c.state = stateDone
+		return nil, nil
+	case stateProven:
+		reply, err := c.agree(token)
+		if err != nil {
+			return nil, err
+		}
+		c.state = stateDone
+		return reply, nil
+	}
+	return nil, errors.New("security context: an answer too many")
+}
+
+func (c *Context) acceptSPNEGO(r response) error {
+	// A service's refusal says more than the state of the negotiation.
+	var refused *krb5.Error
+	err := c.accept(r.token)
+	if r.state != acceptCompleted && !errors.As(err, &refused) {
+		return fmt.Errorf("%w: negotiation state %d", ErrMutualAuth, r.state)
+	}
 	return err
 }
 
+// accept reads the token of a Kerberos acceptor, which must prove that it has the key.
 func (c *Context) accept(token []byte) error {
-	r, err := parseResponse(token)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMutualAuth, err)
-	}
-	rep, err := parseMechToken(r.token)
+	rep, err := parseMechToken(token)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMutualAuth, err)
 	}
@@ -152,9 +265,6 @@ func (c *Context) accept(token []byte) error {
 		}
 		return e
 	}
-	if r.state != acceptCompleted {
-		return fmt.Errorf("%w: negotiation state %d", ErrMutualAuth, r.state)
-	}
 	part, err := decryptAPRep(rep.message, c.session)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMutualAuth, err)
@@ -163,16 +273,18 @@ func (c *Context) accept(token []byte) error {
 	if part.CTime.Unix() != c.ctime.Unix() || part.Cusec != c.cusec {
 		return fmt.Errorf("%w: the AP-REP answers another request", ErrMutualAuth)
 	}
-	c.key = c.subkey
+	key, ofAcceptor := c.subkey, false
 	if k := part.Subkey; k.KeyType != 0 || len(k.KeyValue) != 0 {
 		if n := krb5.KeySize(k.KeyType); n == 0 || len(k.KeyValue) != n {
 			return fmt.Errorf("%w: acceptor subkey of %s", ErrMutualAuth, krb5.EncryptionName(k.KeyType))
 		}
-		c.key, c.acceptorKey = k, true
+		key, ofAcceptor = k, true
+	}
+	if c.tokens, err = newTokens(key, ofAcceptor); err != nil {
+		return fmt.Errorf("%w: %w", ErrMutualAuth, err)
 	}
 	// 32 bits; some peers encode them as a signed number.
 	c.recvSeq = uint64(uint32(part.SequenceNumber))
-	c.established = true
 	return nil
 }
 

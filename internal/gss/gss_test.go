@@ -30,10 +30,7 @@ const (
 func pair(t testing.TB, etype int32, subkey bool) (*gss.Context, *gsstest.Acceptor) {
 	t.Helper()
 	ticket := gsstest.Ticket(etype)
-	c, token, err := gss.NewContext(ticket)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, token := begin(t, ticket, gss.Options{})
 	a := gsstest.NewAcceptor(ticket)
 	if !subkey {
 		a.Subkey = nil
@@ -42,18 +39,29 @@ func pair(t testing.TB, etype int32, subkey bool) (*gss.Context, *gsstest.Accept
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Accept(answer); err != nil {
-		t.Fatal(err)
+	if reply, err := c.Step(answer); reply != nil || err != nil || !c.Established() {
+		t.Fatal(reply, err, c.Established())
 	}
 	return c, a
 }
 
-func TestFirstTokenAsksForASealedContext(t *testing.T) {
-	ticket := gsstest.Ticket(aes256)
-	_, token, err := gss.NewContext(ticket)
+// begin is a new context and its first token.
+func begin(t testing.TB, ticket *krb5.Ticket, o gss.Options) (*gss.Context, []byte) {
+	t.Helper()
+	c, err := gss.New(ticket, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	token, err := c.Step(nil)
+	if err != nil || c.Established() {
+		t.Fatal(err, c.Established())
+	}
+	return c, token
+}
+
+func TestFirstTokenAsksForASealedContext(t *testing.T) {
+	ticket := gsstest.Ticket(aes256)
+	_, token := begin(t, ticket, gss.Options{})
 	a := gsstest.NewAcceptor(ticket)
 	if err := a.Read(token); err != nil {
 		t.Fatal(err)
@@ -167,19 +175,16 @@ func TestAnswersThatProveNothing(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ticket := gsstest.Ticket(aes256)
-			c, token, err := gss.NewContext(ticket)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c, token := begin(t, ticket, gss.Options{})
 			a := gsstest.NewAcceptor(ticket)
 			if err := a.Read(token); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Accept(tt.answer(a)); !errors.Is(err, gss.ErrMutualAuth) {
+			if _, err := c.Step(tt.answer(a)); !errors.Is(err, gss.ErrMutualAuth) {
 				t.Errorf("got %v, want ErrMutualAuth", err)
 			}
 			// The first failure is the last word.
-			if err := c.Accept(answer(t, a.Part(), a.Session, 0, gsstest.Krb5)); err == nil {
+			if _, err := c.Step(answer(t, a.Part(), a.Session, 0, gsstest.Krb5)); err == nil || c.Established() {
 				t.Error("a good answer was accepted after a bad one")
 			}
 			if _, err := c.Wrap([]byte("x")); err == nil {
@@ -188,11 +193,8 @@ func TestAnswersThatProveNothing(t *testing.T) {
 		})
 	}
 	t.Run("a refusal is what the service says", func(t *testing.T) {
-		c, _, err := gss.NewContext(gsstest.Ticket(aes256))
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = c.Accept(gsstest.Response(2, gsstest.Krb5, gsstest.KindError, kerberosError(krb5.Modified)))
+		c, _ := begin(t, gsstest.Ticket(aes256), gss.Options{})
+		_, err := c.Step(gsstest.Response(2, gsstest.Krb5, gsstest.KindError, kerberosError(krb5.Modified)))
 		var refused *krb5.Error
 		if !errors.As(err, &refused) || refused.Code != krb5.Modified {
 			t.Errorf("got %v, want code %d", err, krb5.Modified)
@@ -294,10 +296,7 @@ func TestTokensOutOfTurn(t *testing.T) {
 }
 
 func TestNothingIsWrappedBeforeTheServerIsProven(t *testing.T) {
-	c, _, err := gss.NewContext(gsstest.Ticket(aes256))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, _ := begin(t, gsstest.Ticket(aes256), gss.Options{})
 	if _, err := c.Wrap([]byte("x")); err == nil {
 		t.Error("wrapped")
 	}
@@ -433,10 +432,7 @@ func TestWriteToAStalledServerEnds(t *testing.T) {
 func FuzzAccept(f *testing.F) {
 	ticket := gsstest.Ticket(aes256)
 	a := gsstest.NewAcceptor(ticket)
-	_, token, err := gss.NewContext(ticket)
-	if err != nil {
-		f.Fatal(err)
-	}
+	_, token := begin(f, ticket, gss.Options{})
 	good, err := a.Accept(token)
 	if err != nil {
 		f.Fatal(err)
@@ -446,11 +442,8 @@ func FuzzAccept(f *testing.F) {
 	f.Add(gsstest.Response(0, gsstest.Krb5, gsstest.KindAPRep, []byte{0x6f, 0}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Another context: not even the good answer, which is a replay, is good here.
-		c, _, err := gss.NewContext(ticket)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.Accept(b) == nil {
+		c, _ := begin(t, ticket, gss.Options{})
+		if _, err := c.Step(b); err == nil || c.Established() {
 			t.Fatal("accepted")
 		}
 	})

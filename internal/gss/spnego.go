@@ -34,20 +34,21 @@ func context(n uint8) der.Tag { return der.Tag(n).Constructed().ContextSpecific(
 
 const application0 = der.Tag(0x60)
 
-// appendInit is the first token of a negotiation that offers Kerberos only. RFC 4178, 4.2.1.
-func appendInit(apReq []byte) ([]byte, error) {
-	var inner cryptobyte.Builder
-	inner.AddASN1(application0, func(b *cryptobyte.Builder) {
+// mechInit frames an AP-REQ as Kerberos' first token. RFC 4121, 4.1.
+func mechInit(apReq []byte) ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(application0, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oidKrb5)
 		b.AddBytes(tokenAPReq)
 		b.AddBytes(apReq)
 	})
-	mech, err := inner.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	var outer cryptobyte.Builder
-	outer.AddASN1(application0, func(b *cryptobyte.Builder) {
+	return b.Bytes()
+}
+
+// spnegoInit is the first token of a negotiation that offers Kerberos only. RFC 4178, 4.2.1.
+func spnegoInit(mech []byte) ([]byte, error) {
+	var b cryptobyte.Builder
+	b.AddASN1(application0, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(oidSPNEGO)
 		b.AddASN1(context(0), func(b *cryptobyte.Builder) {
 			b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -62,7 +63,7 @@ func appendInit(apReq []byte) ([]byte, error) {
 			})
 		})
 	})
-	return outer.Bytes()
+	return b.Bytes()
 }
 
 // response is a NegTokenResp. RFC 4178, 4.2.2.

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"testing"
 
-	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/types"
 )
 
@@ -28,8 +27,11 @@ func TestUnsealsWhatSambaSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message, err := unseal(types.EncryptionKey{KeyType: 18, KeyValue: key}, keyusage.GSSAPI_ACCEPTOR_SEAL,
-		flagByAcceptor|flagSealed|flagAcceptorKey, sambaSeq, token)
+	c, err := newCFX(types.EncryptionKey{KeyType: 18, KeyValue: key}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := c.unwrap(token, sambaSeq, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,63 +53,109 @@ func connect(ctx context.Context, dial dialFunc, address string, timeout time.Du
 	return dial(ctx, "tcp", address)
 }
 
+// security is a security context of a SASL mechanism: Kerberos of this program, or that of
+// the system.
+type security interface {
+	// Step takes the server's token, nil at first, and returns the next one to send: nil
+	// where there is none, empty where an empty one is due.
+	Step(token []byte) ([]byte, error)
+	// Established tells whether the server is proven and nothing is left to agree on.
+	Established() bool
+	gss.Layer
+}
+
 // bind does the SASL bind on the bare connection, before go-ldap has it: go-ldap knows no
-// GSS-SPNEGO, and its reader must never see a byte that is not sealed. RFC 4511, 4.2.
-func bind(ctx context.Context, conn net.Conn, ticket *krb5.Ticket, timeout time.Duration) (*gss.Context, error) {
+// GSS-SPNEGO, and its reader must never see a byte that is not sealed. It returns the number
+// of round trips. RFC 4511, 4.2.
+func bind(ctx context.Context, conn net.Conn, mechanism string, s security, timeout time.Duration) (trips int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	security, err := negotiate(conn, ticket)
+	trips, err = negotiate(conn, mechanism, s)
 	if !stop() {
 		// The connection is closed, or about to be.
-		return nil, ctx.Err()
+		return trips, ctx.Err()
 	}
-	return security, err
+	return trips, err
 }
 
-func negotiate(conn io.ReadWriter, ticket *krb5.Ticket) (*gss.Context, error) {
-	security, token, err := gss.NewContext(ticket)
+// maxRounds caps how often a server may ask for more: GSSAPI takes three.
+const maxRounds = 5
+
+func negotiate(conn io.ReadWriter, mechanism string, s security) (trips int64, err error) {
+	token, err := s.Step(nil)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	if _, err := conn.Write(bindRequest(token)); err != nil {
-		return nil, fmt.Errorf("send bind: %w", err)
+	for id := int64(1); id <= maxRounds; id++ {
+		if _, err := conn.Write(bindRequest(id, mechanism, token)); err != nil {
+			return trips, fmt.Errorf("send bind: %w", err)
+		}
+		trips++
+		b, err := readMessage(conn)
+		if err != nil {
+			return trips, fmt.Errorf("read bind answer: %w", err)
+		}
+		answer, err := parseBindResponse(b, id)
+		if err != nil {
+			return trips, fmt.Errorf("read bind answer: %w", err)
+		}
+		switch {
+		case answer.code == ldap.LDAPResultSuccess:
+			return trips, conclude(s, answer.credentials)
+		case answer.code != ldap.LDAPResultSaslBindInProgress:
+			return trips, refusal(s, answer)
+		case !s.Established():
+			token, err = s.Step(answer.credentials)
+		default:
+			token = nil
+		}
+		if err != nil {
+			return trips, err
+		}
+		if token == nil {
+			return trips, fmt.Errorf("the server asks for more than there is to say: %w", &ResultError{Op: "bind", Code: answer.code, Message: answer.message})
+		}
 	}
-	b, err := readMessage(conn)
-	if err != nil {
-		return nil, fmt.Errorf("read bind answer: %w", err)
+	return trips, fmt.Errorf("bind: the server still asks for more after %d rounds", maxRounds)
+}
+
+// conclude holds a server to the success that it claims. Success is its word; the proof is in
+// the tokens, without which nothing would be protected either.
+func conclude(s security, credentials []byte) error {
+	if len(credentials) > 0 {
+		token, err := s.Step(credentials)
+		if err == nil && token != nil {
+			err = errors.New("before the negotiation is over")
+		}
+		if err != nil {
+			// A refusal of the ticket along with success proves nothing either.
+			if !errors.Is(err, gss.ErrMutualAuth) {
+				err = fmt.Errorf("%w: it says that the bind succeeded: %w", gss.ErrMutualAuth, err)
+			}
+			return err
+		}
 	}
-	answer, err := parseBindResponse(b)
-	if err != nil {
-		return nil, fmt.Errorf("read bind answer: %w", err)
+	if !s.Established() {
+		return fmt.Errorf("%w: it says that the bind succeeded, and proves nothing", gss.ErrMutualAuth)
 	}
-	if answer.code != ldap.LDAPResultSuccess {
-		result := &ResultError{Op: "bind", Code: answer.code, Message: answer.message}
-		// A refused ticket comes with the reason of the service.
+	return nil
+}
+
+// refusal is the error of a bind that the server refused.
+func refusal(s security, answer bindAnswer) error {
+	result := &ResultError{Op: "bind", Code: answer.code, Message: answer.message}
+	// A refused ticket comes with the reason of the service.
+	if len(answer.credentials) > 0 {
 		var refused *krb5.Error
-		if len(answer.credentials) > 0 && errors.As(security.Accept(answer.credentials), &refused) {
-			return nil, errors.Join(refused, result)
+		if _, err := s.Step(answer.credentials); errors.As(err, &refused) {
+			return errors.Join(refused, result)
 		}
-		return nil, result
 	}
-	// Success is the server's word. Its proof is in the token, without which nothing
-	// would be sealed either.
-	if len(answer.credentials) == 0 {
-		return nil, fmt.Errorf("%w: it says that the bind succeeded, and proves nothing", gss.ErrMutualAuth)
-	}
-	if err := security.Accept(answer.credentials); err != nil {
-		// Success along with a service's refusal of the ticket proves nothing either.
-		if !errors.Is(err, gss.ErrMutualAuth) {
-			err = fmt.Errorf("%w: it says that the bind succeeded: %w", gss.ErrMutualAuth, err)
-		}
-		return nil, err
-	}
-	return security, nil
+	return result
 }
 
-const mechanism = "GSS-SPNEGO"
-
-func bindRequest(token []byte) []byte {
+func bindRequest(id int64, mechanism string, token []byte) []byte {
 	auth := ber.Encode(ber.ClassContext, ber.TypeConstructed, 3, nil, "sasl")
 	auth.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, mechanism, "mechanism"))
 	auth.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, string(token), "credentials"))
@@ -118,16 +164,13 @@ func bindRequest(token []byte) []byte {
 	request.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, "", "name"))
 	request.AppendChild(auth)
 	message := ber.NewSequence("LDAPMessage")
-	message.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, bindID, "messageID"))
+	message.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, "messageID"))
 	message.AppendChild(request)
 	return message.Bytes()
 }
 
-const (
-	bindID = 1
-	// maxBindAnswer caps what a server that is not known yet may send.
-	maxBindAnswer = 256 << 10
-)
+// maxBindAnswer caps what a server that is not known yet may send.
+const maxBindAnswer = 256 << 10
 
 // readMessage reads one LDAP message and no byte after it: what follows is sealed.
 func readMessage(r io.Reader) ([]byte, error) {
@@ -175,9 +218,9 @@ type bindAnswer struct {
 	credentials []byte
 }
 
-// parseBindResponse reads a BindResponse, or the notice of a server that hangs up.
-// RFC 4511, 4.2.2 and 4.4.1.
-func parseBindResponse(b []byte) (a bindAnswer, err error) {
+// parseBindResponse reads the BindResponse to a message, or the notice of a server that hangs
+// up. RFC 4511, 4.2.2 and 4.4.1.
+func parseBindResponse(b []byte, bindID int64) (a bindAnswer, err error) {
 	defer func() {
 		if recover() != nil {
 			err = errors.New("malformed message")

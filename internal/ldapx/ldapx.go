@@ -135,12 +135,17 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, &DialError{Address: where.address, Err: err}
 	}
-	security, err := bind(ctx, conn, ticket, min(c.Timeout, reachTimeout))
+	security, err := gss.New(ticket, gss.Options{})
 	if err != nil {
 		conn.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
 	}
-	return open(conn.(*countingConn), security, c.Timeout, kdc.Exchanges()+1, Server{
+	trips, err := bind(ctx, conn, string(gss.SPNEGO), security, min(c.Timeout, reachTimeout))
+	if err != nil {
+		conn.Close()
+		return nil, &BindError{Stage: StageBind, Err: err}
+	}
+	return open(conn.(*countingConn), security, c.Timeout, kdc.Exchanges()+trips, Server{
 		Host:           where.host,
 		Address:        conn.RemoteAddr().String(),
 		Realm:          where.realm,
@@ -150,15 +155,15 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		TicketStarts:   ticket.Starts,
 		TicketEnds:     ticket.Ends,
 		TicketRenew:    ticket.Renew,
-		Mechanism:      mechanism,
+		Mechanism:      string(gss.SPNEGO),
 		Protection:     "sealed by Kerberos (GSS-SPNEGO)",
-		BindTrips:      kdc.Exchanges() + 1,
+		BindTrips:      kdc.Exchanges() + trips,
 		BindTime:       time.Since(begun) - waited,
 	}), nil
 }
 
 // open starts go-ldap on a bound connection, which it sees only through the seal.
-func open(conn *countingConn, security *gss.Context, timeout time.Duration, trips int64, server Server) *Session {
+func open(conn *countingConn, security gss.Layer, timeout time.Duration, trips int64, server Server) *Session {
 	s := &Session{
 		sealed: gss.NewConn(conn, security, timeout),
 		raw:    conn,

@@ -38,8 +38,11 @@ func serve(t testing.TB, timeout time.Duration, answer func(d *dc, r *request) [
 	d.acceptor = gsstest.NewAcceptor(ticket)
 	go d.run(answer)
 	conn := &countingConn{here, new(atomic.Int64), new(atomic.Int64)}
-	security, err := bind(t.Context(), conn, ticket, 5*time.Second)
+	security, err := gss.New(ticket, gss.Options{})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bind(t.Context(), conn, string(gss.SPNEGO), security, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	s := open(conn, security, timeout, 1, Server{Host: "dc1.corp.example"})
@@ -170,7 +173,7 @@ func bindResponse(code int64, text string, credentials []byte) *ber.Packet {
 	if credentials != nil {
 		op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 7, string(credentials), ""))
 	}
-	return message(bindID, op)
+	return message(1, op)
 }
 
 func (r *request) done(code int64, matched, text string, controls ...ldap.Control) *ber.Packet {
@@ -226,7 +229,11 @@ func rogue(t *testing.T, timeout time.Duration, answer func(a *gsstest.Acceptor,
 		}
 		answer(a, there)
 	}()
-	security, err := bind(t.Context(), here, ticket, timeout)
+	security, err := gss.New(ticket, gss.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = bind(t.Context(), here, string(gss.SPNEGO), security, timeout)
 	if err == nil {
 		if _, err := security.Wrap([]byte("x")); err != nil {
 			t.Error("bound, but nothing can be sealed")
@@ -281,7 +288,7 @@ func TestRogueServers(t *testing.T) {
 		{"invalid credentials", send(bindResponse(49, "80090308: data 52e\x00", nil)), nil, 49},
 		{"sealing is required", send(bindResponse(8, "", nil)), nil, 8},
 		{"the answer to another message", send(message(7, result(ldap.ApplicationBindResponse, 0, "", ""))), nil, 0},
-		{"the answer to a search", send(message(bindID, result(ldap.ApplicationSearchResultDone, 0, "", ""))), nil, 0},
+		{"the answer to a search", send(message(1, result(ldap.ApplicationSearchResultDone, 0, "", ""))), nil, 0},
 		{"a notice of disconnection", send(message(0, result(ldap.ApplicationExtendedResponse, 52, "", "bye"))), nil, 52},
 		{"a notice of success", send(message(0, result(ldap.ApplicationExtendedResponse, 0, "", ""))), nil, 0},
 		{"a result beyond all numbers", send(bindResponse(1<<40, "", nil)), nil, 0},
@@ -312,6 +319,46 @@ func TestRogueServers(t *testing.T) {
 	}
 }
 
+// asker is a mechanism that always has something to say.
+type asker struct{ steps int }
+
+func (a *asker) Step([]byte) ([]byte, error)   { a.steps++; return []byte{}, nil }
+func (a *asker) Established() bool             { return false }
+func (a *asker) Wrap([]byte) ([]byte, error)   { return nil, errors.ErrUnsupported }
+func (a *asker) Unwrap([]byte) ([]byte, error) { return nil, errors.ErrUnsupported }
+func (a *asker) MaxMessage() int               { return 0 }
+
+func TestAServerThatAlwaysAsksForMore(t *testing.T) {
+	here, there := net.Pipe()
+	defer here.Close()
+	asked := 0
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			b, err := readMessage(there)
+			if err != nil {
+				return
+			}
+			asked++
+			id := ber.DecodePacket(b).Children[0].Value.(int64)
+			op := result(ldap.ApplicationBindResponse, 14, "", "")
+			op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 7, "more", ""))
+			there.Write(message(id, op).Bytes())
+		}
+	}()
+	a := new(asker)
+	trips, err := bind(t.Context(), here, "X", a, 5*time.Second)
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	here.Close()
+	<-done
+	if trips != maxRounds || asked != maxRounds || a.steps != maxRounds+1 {
+		t.Errorf("%d round trips, %d requests, %d steps; at most %d are allowed", trips, asked, a.steps, maxRounds)
+	}
+}
+
 func TestBindWithSilence(t *testing.T) {
 	silence := func(_ *gsstest.Acceptor, conn net.Conn) { io.Copy(io.Discard, conn) }
 	start := time.Now()
@@ -328,7 +375,7 @@ func FuzzBindResponse(f *testing.F) {
 	f.Add(bindResponse(49, "no", nil).Bytes())
 	f.Add(message(0, result(ldap.ApplicationExtendedResponse, 52, "", "bye")).Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		a, err := parseBindResponse(b)
+		a, err := parseBindResponse(b, 1)
 		if err == nil && a.code >= ldap.ErrorNetwork {
 			t.Fatalf("result %d", a.code)
 		}

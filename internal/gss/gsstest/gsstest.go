@@ -1,5 +1,5 @@
 // Package gsstest is the other side of a security context, for tests: an acceptor of
-// GSS-SPNEGO with Kerberos that can be told to answer wrongly. It needs no KDC, as it is
+// Kerberos, inside SPNEGO or alone, that can be told to answer wrongly. It needs no KDC, as it is
 // told the session key, and judges nothing but what would make the test meaningless.
 package gsstest
 
@@ -59,6 +59,7 @@ type Acceptor struct {
 	RecvSeq uint64               // of the next token to unwrap
 	SendSeq uint64               // of the next token to wrap
 
+	SPNEGO  bool                // the initiator's token was inside it
 	Auth    types.Authenticator // what the initiator sent
 	APReq   messages.APReq
 	initial types.EncryptionKey
@@ -73,19 +74,22 @@ func NewAcceptor(t *krb5.Ticket) *Acceptor {
 
 // Read reads the initiator's first token.
 func (a *Acceptor) Read(token []byte) error {
-	var outer, inner, seq, mechs, field, mech cryptobyte.String
+	var outer, inner, seq, mechs, field cryptobyte.String
 	var oid asn1.ObjectIdentifier
+	mech := cryptobyte.String(token)
 	in := cryptobyte.String(token)
-	if !in.ReadASN1(&outer, 0x60) || !outer.ReadASN1ObjectIdentifier(&oid) || oid.String() != "1.3.6.1.5.5.2" ||
-		!outer.ReadASN1(&inner, 0xa0) || !inner.ReadASN1(&seq, der.SEQUENCE) ||
-		!seq.ReadASN1(&field, 0xa0) || !field.ReadASN1(&mechs, der.SEQUENCE) ||
-		!mechs.ReadASN1ObjectIdentifier(&oid) || oid.String() != "1.2.840.113554.1.2.2" || !mechs.Empty() ||
-		!seq.ReadASN1(&field, 0xa2) || !field.ReadASN1(&mech, der.OCTET_STRING) ||
-		!mech.ReadASN1(&inner, 0x60) || !inner.ReadASN1ObjectIdentifier(&oid) {
-		return errors.New("not an initial token")
+	if in.ReadASN1(&outer, 0x60) && outer.ReadASN1ObjectIdentifier(&oid) && oid.String() == "1.3.6.1.5.5.2" {
+		a.SPNEGO = true
+		if !outer.ReadASN1(&inner, 0xa0) || !inner.ReadASN1(&seq, der.SEQUENCE) ||
+			!seq.ReadASN1(&field, 0xa0) || !field.ReadASN1(&mechs, der.SEQUENCE) ||
+			!mechs.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(Krb5) || !mechs.Empty() ||
+			!seq.ReadASN1(&field, 0xa2) || !field.ReadASN1(&mech, der.OCTET_STRING) {
+			return errors.New("not an initial token")
+		}
 	}
 	var kind []byte
-	if !inner.ReadBytes(&kind, 2) || !bytes.Equal(kind, []byte{1, 0}) {
+	if !mech.ReadASN1(&inner, 0x60) || !inner.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(Krb5) ||
+		!inner.ReadBytes(&kind, 2) || !bytes.Equal(kind, []byte{1, 0}) {
 		return errors.New("not an AP-REQ")
 	}
 	if err := a.APReq.Unmarshal(inner); err != nil {
@@ -123,6 +127,17 @@ func APRep(p messages.EncAPRepPart, key types.EncryptionKey) ([]byte, error) {
 	return asn1tools.AddASNAppTag(b, asnAppTag.APREP), err
 }
 
+// Token is a Kerberos token of a kind.
+func Token(kind, message []byte) []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(0x60, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(Krb5)
+		b.AddBytes(kind)
+		b.AddBytes(message)
+	})
+	return b.BytesOrPanic()
+}
+
 // Response is a NegTokenResp with a Kerberos token of a kind in it; no token without one.
 func Response(state int, mech asn1.ObjectIdentifier, kind, message []byte) []byte {
 	var b cryptobyte.Builder
@@ -133,15 +148,7 @@ func Response(state int, mech asn1.ObjectIdentifier, kind, message []byte) []byt
 			if message == nil {
 				return
 			}
-			b.AddASN1(0xa2, func(b *cryptobyte.Builder) {
-				b.AddASN1(der.OCTET_STRING, func(b *cryptobyte.Builder) {
-					b.AddASN1(0x60, func(b *cryptobyte.Builder) {
-						b.AddASN1ObjectIdentifier(Krb5)
-						b.AddBytes(kind)
-						b.AddBytes(message)
-					})
-				})
-			})
+			b.AddASN1(0xa2, func(b *cryptobyte.Builder) { b.AddASN1OctetString(Token(kind, message)) })
 		})
 	})
 	return b.BytesOrPanic()
@@ -164,7 +171,53 @@ func (a *Acceptor) Accept(token []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !a.SPNEGO {
+		return Token(KindAPRep, rep), nil
+	}
 	return Response(0, MSKrb5, KindAPRep, rep), nil
+}
+
+// Offer is the acceptor's offer of layers, signed, rotated by rrc: a bit for each, and the
+// longest buffer that it takes. RFC 4752, 3.2.
+func (a *Acceptor) Offer(layers byte, longest uint32, rrc uint16) []byte {
+	return a.Sign(binary.BigEndian.AppendUint32(nil, uint32(layers)<<24|longest), rrc)
+}
+
+// Sign wraps a message without sealing it.
+func (a *Acceptor) Sign(message []byte, rrc uint16) []byte {
+	key, flag := a.key()
+	sum := checksum(key, append(bytes.Clone(message), Header(1|flag, 0, 0, a.SendSeq)...), keyusage.GSSAPI_ACCEPTOR_SEAL)
+	body := append(bytes.Clone(message), sum...)
+	n := len(body) - int(rrc)%len(body)
+	token := Header(1|flag, uint16(len(sum)), rrc, a.SendSeq)
+	a.SendSeq++
+	return append(append(token, body[n:]...), body[:n]...)
+}
+
+// ReadChoice reads the initiator's choice of a layer and the longest buffer that it takes.
+func (a *Acceptor) ReadChoice(token []byte) (layer byte, longest uint32, err error) {
+	key, flag := a.key()
+	if len(token) < 16+4 || token[2] != flag || binary.BigEndian.Uint64(token[8:]) != a.RecvSeq {
+		return 0, 0, fmt.Errorf("not a signed token: % x", token)
+	}
+	sum := checksum(key, append(bytes.Clone(token[16:20]), Header(flag, 0, 0, a.RecvSeq)...), keyusage.GSSAPI_INITIATOR_SEAL)
+	if !bytes.Equal(token[20:], sum) || int(binary.BigEndian.Uint16(token[4:])) != len(sum) {
+		return 0, 0, errors.New("the checksum is wrong")
+	}
+	a.RecvSeq++
+	return token[16], binary.BigEndian.Uint32(token[16:]) & 0xffffff, nil
+}
+
+func checksum(key types.EncryptionKey, data []byte, usage uint32) []byte {
+	et, err := crypto.GetEtype(key.KeyType)
+	if err != nil {
+		panic(err)
+	}
+	sum, err := et.GetChecksumHash(key.KeyValue, data, usage)
+	if err != nil {
+		panic(err)
+	}
+	return sum
 }
 
 func (a *Acceptor) key() (types.EncryptionKey, byte) {
