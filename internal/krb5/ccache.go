@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,14 +30,22 @@ type cacheEntry struct {
 }
 
 // ReadDefaultCCache reads the cache that MIT's programs use when none is given: that of
-// KRB5CCNAME, or the file of the user's number in /tmp. Anybody may make a file of that
-// name there, and its session key would vouch for a false server: it must be the user's
-// own, and nobody else's to write.
+// KRB5CCNAME, of krb5.conf's default_ccache_name, or the file of the user's number in /tmp.
+// Anybody may make a file of that name there, and its session key would vouch for a false
+// server: unless the user named it, it must be the user's own, and nobody else's to write.
 func ReadDefaultCCache() (*CCache, error) {
 	if name := os.Getenv("KRB5CCNAME"); name != "" {
 		return ReadCCache(name)
 	}
-	return readCCache(fmt.Sprintf("/tmp/krb5cc_%d", os.Getuid()), readOwnFile)
+	name := ReadConf().DefaultCCache()
+	if name == "" {
+		name = fmt.Sprintf("/tmp/krb5cc_%d", os.Getuid())
+	}
+	path, err := cachePath(name)
+	if err != nil {
+		return nil, err
+	}
+	return readCCache(path, readOwnFile)
 }
 
 // ReadCCache reads a credential cache: a path, FILE:path or DIR:path. A cache that is not a
@@ -93,18 +102,19 @@ func cachePath(name string) (string, error) {
 	return "", &CacheTypeError{Name: name}
 }
 
-// parseCCache reads the third and fourth versions of the format, the big-endian ones:
+// parseCCache reads all four versions of the format. The first two are in the byte order of
+// the machine that wrote them, which is taken to be this one.
 // https://web.mit.edu/kerberos/krb5-latest/doc/formats/ccache_file_format.html
 func parseCCache(b []byte) (*CCache, error) {
-	if len(b) < 2 || b[0] != 5 || b[1] != 3 && b[1] != 4 {
-		return nil, errors.New("not a credential cache of version 3 or 4")
+	if len(b) < 2 || b[0] != 5 || b[1] < 1 || b[1] > 4 {
+		return nil, errors.New("not a credential cache")
 	}
 	version := b[1]
-	r := reader{b: b[2:]}
+	r := reader{b: b[2:], native: version < 3}
 	if version == 4 {
 		r.short() // the header: a clock offset of the machine that wrote it
 	}
-	c := &CCache{Client: r.principal()}
+	c := &CCache{Client: r.principal(version)}
 	for len(r.b) > 0 {
 		e := r.cacheEntry(version)
 		if r.err != nil {
@@ -116,14 +126,20 @@ func parseCCache(b []byte) (*CCache, error) {
 		}
 	}
 	if r.err != nil {
+		c.Wipe()
 		return nil, r.err
 	}
 	return c, nil
 }
 
-func (r *reader) principal() (p Principal) {
-	p.Name.NameType = int32(r.uint32())
+func (r *reader) principal(version byte) (p Principal) {
+	if version > 1 {
+		p.Name.NameType = int32(r.uint32())
+	}
 	n := r.uint32()
+	if version == 1 {
+		n = max(n, 1) - 1 // the realm is counted
+	}
 	p.Realm = string(r.long())
 	for i := uint32(0); i < n && r.err == nil; i++ {
 		p.Name.NameString = append(p.Name.NameString, string(r.long()))
@@ -132,8 +148,8 @@ func (r *reader) principal() (p Principal) {
 }
 
 func (r *reader) cacheEntry(version byte) (e cacheEntry) {
-	e.client = r.principal()
-	e.server = r.principal()
+	e.client = r.principal(version)
+	e.server = r.principal(version)
 	e.key.KeyType = int32(r.uint16())
 	if version == 3 {
 		r.uint16() // the type once more
@@ -164,37 +180,52 @@ func (r *reader) cacheEntry(version byte) (e cacheEntry) {
 // Ticket is a valid ticket for a service, and nil if the cache has none. When it has one
 // that expired before now the error is an *ExpiredError.
 func (c *CCache) Ticket(service Principal, now time.Time) (*Ticket, error) {
-	var best, old *cacheEntry
-	for i := range c.entries {
-		e := &c.entries[i]
-		if e.userToUser || !sameName(e.server.Name, service.Name) || !c.Client.same(e.client) {
-			continue
-		}
-		// MIT files a ticket that was asked for by referral under the empty realm.
-		if e.server.Realm != "" && !strings.EqualFold(e.server.Realm, service.Realm) {
-			continue
-		}
-		switch {
-		case !e.ends.After(now):
-			if old == nil || e.ends.After(old.ends) {
-				old = e
-			}
-		case best == nil || e.ends.After(best.ends):
-			best = e
-		}
-	}
-	if best == nil {
-		if old != nil {
-			return nil, &ExpiredError{Path: c.Path, Server: service, Ended: old.ends}
-		}
-		return nil, nil
-	}
-	return c.open(best)
+	return c.find(service.Name, service, now, func(t *Ticket) bool {
+		return strings.EqualFold(t.Server.Realm, service.Realm)
+	})
 }
 
-// TGT is a valid ticket-granting ticket for a realm, as Ticket is for a service.
+// TGT is a valid ticket-granting ticket for a realm, as Ticket is for a service. It may be
+// from another realm's KDC.
 func (c *CCache) TGT(realm string, now time.Time) (*Ticket, error) {
-	return c.Ticket(ServicePrincipal("krbtgt", realm, c.Client.Realm), now)
+	service := ServicePrincipal("krbtgt", realm, c.Client.Realm)
+	return c.find(service.Name, service, now, func(t *Ticket) bool {
+		return sameName(t.Server.Name, service.Name)
+	})
+}
+
+// find takes, of the tickets that are filed under a name and that fit, the one that is good
+// for longest. The realm that a ticket is filed under does not count: after a referral MIT
+// has none there, or the client's.
+func (c *CCache) find(name types.PrincipalName, service Principal, now time.Time, fits func(*Ticket) bool) (*Ticket, error) {
+	var found []*cacheEntry
+	for i := range c.entries {
+		if e := &c.entries[i]; !e.userToUser && sameName(e.server.Name, name) && c.Client.same(e.client) {
+			found = append(found, e)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *cacheEntry) int { return b.ends.Compare(a.ends) })
+	for _, e := range found {
+		t, err := c.open(e)
+		switch {
+		case err != nil:
+			return nil, err
+		case !fits(t):
+		case !e.ends.After(now):
+			return nil, &ExpiredError{Path: c.Path, Server: service, Ended: e.ends}
+		default:
+			return t, nil
+		}
+	}
+	return nil, nil
+}
+
+// Wipe zeroes the session keys of the cache, which cannot be used after it.
+func (c *CCache) Wipe() {
+	for _, e := range c.entries {
+		clear(e.key.KeyValue)
+	}
+	c.entries = nil
 }
 
 func (c *CCache) open(e *cacheEntry) (*Ticket, error) {
@@ -211,7 +242,7 @@ func (c *CCache) open(e *cacheEntry) (*Ticket, error) {
 	}
 	return &Ticket{
 		Ticket: t,
-		Key:    e.key,
+		Key:    types.EncryptionKey{KeyType: e.key.KeyType, KeyValue: slices.Clone(e.key.KeyValue)},
 		Client: e.client,
 		Server: Principal{t.SName, t.Realm},
 		Starts: e.starts,

@@ -60,11 +60,15 @@ func (e *ExpiredError) Error() string {
 		e.Path, e.Server, e.Ended.UTC().Format(time.RFC3339))
 }
 
-// CacheTypeError says that a credential cache is of a kind that cannot be read as a file.
-type CacheTypeError struct{ Name string }
+// CacheTypeError says that a credential cache is not kept in a file, so that only the
+// system's own Kerberos can read it.
+type CacheTypeError struct {
+	Name    string    // as KCM: or KEYRING:persistent:1000
+	Service Principal // what a ticket was looked for; none where that is not known
+}
 
 func (e *CacheTypeError) Error() string {
-	return fmt.Sprintf("credential cache %s is not a file: run `kinit -c FILE:cc` or `kvno --out-cache FILE:cc ldap/DC` and use that file", e.Name)
+	return fmt.Sprintf("credential cache %s is not a file", e.Name)
 }
 
 // PreauthError says that the KDC wants a proof of identity that this package cannot give.

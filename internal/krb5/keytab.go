@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/types"
 )
 
@@ -53,14 +54,21 @@ func readFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// parseKeytab reads the second version of the format, which all of today's programs write:
+// parseKeytab reads both versions of the format. The first is in the byte order of the
+// machine that wrote it, which is taken to be this one.
 // https://web.mit.edu/kerberos/krb5-latest/doc/formats/keytab_file_format.html
-func parseKeytab(b []byte) (*Keytab, error) {
-	if len(b) < 2 || b[0] != 5 || b[1] != 2 {
-		return nil, errors.New("not a keytab of version 2")
+func parseKeytab(b []byte) (_ *Keytab, err error) {
+	if len(b) < 2 || b[0] != 5 || b[1] != 1 && b[1] != 2 {
+		return nil, errors.New("not a keytab")
 	}
-	r := reader{b: b[2:]}
+	version := b[1]
+	r := reader{b: b[2:], native: version == 1}
 	var k Keytab
+	defer func() {
+		if err != nil {
+			k.Wipe()
+		}
+	}()
 	for len(r.b) > 0 {
 		size := int32(r.uint32())
 		if r.err == nil && size == 0 {
@@ -73,11 +81,11 @@ func parseKeytab(b []byte) (*Keytab, error) {
 			}
 			continue
 		}
-		record := reader{b: r.bytes(int64(size))}
+		record := reader{b: r.bytes(int64(size)), native: r.native}
 		if r.err != nil {
 			return nil, r.err
 		}
-		key := record.keytabKey()
+		key := record.keytabKey(version)
 		if record.err != nil {
 			return nil, record.err
 		}
@@ -86,13 +94,19 @@ func parseKeytab(b []byte) (*Keytab, error) {
 	return &k, r.err
 }
 
-func (r *reader) keytabKey() (k keytabKey) {
+func (r *reader) keytabKey(version byte) (k keytabKey) {
 	n := int(r.uint16())
+	if version == 1 {
+		n-- // the realm is counted
+	}
 	k.principal.Realm = string(r.short())
 	for i := 0; i < n && r.err == nil; i++ {
 		k.principal.Name.NameString = append(k.principal.Name.NameString, string(r.short()))
 	}
-	k.principal.Name.NameType = int32(r.uint32())
+	k.principal.Name.NameType = nametype.KRB_NT_PRINCIPAL
+	if version > 1 {
+		k.principal.Name.NameType = int32(r.uint32())
+	}
 	r.uint32() // the time it was written
 	k.kvno = uint32(r.byte())
 	k.key.KeyType = int32(r.uint16())
@@ -145,4 +159,12 @@ func (t *Keytab) First() (p Principal, ok bool) {
 		return Principal{}, false
 	}
 	return t.keys[0].principal, true
+}
+
+// Wipe zeroes the keys of the keytab, which cannot be used after it.
+func (t *Keytab) Wipe() {
+	for _, k := range t.keys {
+		clear(k.key.KeyValue)
+	}
+	t.keys = nil
 }

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +139,12 @@ func TestKeytabFindsTheNewestKeyWithoutRegardToCase(t *testing.T) {
 
 func ticketBytes(t testing.TB, name ...string) string {
 	t.Helper()
-	ticket := messages.Ticket{TktVNO: 5, Realm: "CORP.EXAMPLE", SName: types.PrincipalName{NameType: 2, NameString: name},
+	return ticketOf(t, "CORP.EXAMPLE", name...)
+}
+
+func ticketOf(t testing.TB, realm string, name ...string) string {
+	t.Helper()
+	ticket := messages.Ticket{TktVNO: 5, Realm: realm, SName: types.PrincipalName{NameType: 2, NameString: name},
 		EncPart: types.EncryptedData{EType: 18, Cipher: []byte("opaque")}}
 	b, err := ticket.Marshal()
 	if err != nil {
@@ -318,8 +325,151 @@ func TestCachePath(t *testing.T) {
 		}
 	}
 	var kind *CacheTypeError
-	if _, err := ReadCCache("KEYRING:persistent:0"); !errors.As(err, &kind) || !strings.Contains(err.Error(), "kinit -c FILE:") {
+	if _, err := ReadCCache("KEYRING:persistent:0"); !errors.As(err, &kind) || kind.Name != "KEYRING:persistent:0" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The oldest formats are in the byte order of the machine, count the realm among the
+// components, and know no types of names.
+func TestOldFormats(t *testing.T) {
+	native := func(n int, v uint32) []byte {
+		if n == 2 {
+			return binary.NativeEndian.AppendUint16(nil, uint16(v))
+		}
+		return binary.NativeEndian.AppendUint32(nil, v)
+	}
+	field := func(size int, s string) []byte { return append(native(size, uint32(len(s))), s...) }
+	join := func(parts ...[]byte) []byte { return slices.Concat(parts...) }
+	u16 := func(v uint32) []byte { return native(2, v) }
+	u32 := func(v uint32) []byte { return native(4, v) }
+
+	entry := join(u16(2), field(2, "CORP.EXAMPLE"), field(2, "bob"), u32(0), []byte{7}, u16(18), field(2, key32))
+	k, err := parseKeytab(join([]byte{5, 1}, u32(uint32(len(entry))), entry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := k.key(principal(1, "bob", "CORP.EXAMPLE"), []keyParams{{etype: 18}})
+	if err != nil || string(key.KeyValue) != key32 || k.keys[0].kvno != 7 {
+		t.Errorf("keytab of version 1: %+v, %v", k, err)
+	}
+
+	for _, version := range []byte{1, 2} {
+		name := func(names ...string) []byte {
+			var b []byte
+			n := uint32(len(names))
+			if version == 1 {
+				n++
+			} else {
+				b = u32(1)
+			}
+			b = join(b, u32(n), field(4, "CORP.EXAMPLE"))
+			for _, s := range names {
+				b = join(b, field(4, s))
+			}
+			return b
+		}
+		later := time.Now().Add(time.Hour)
+		c, err := parseCCache(join([]byte{5, version}, name("bob"), name("bob"), name(ldapName...), u16(18), field(4, key32),
+			u32(0), u32(0), u32(uint32(later.Unix())), u32(0), []byte{0}, u32(0), u32(0), u32(0), field(4, ticketBytes(t, ldapName...)), field(4, "")))
+		if err != nil {
+			t.Fatalf("credential cache of version %d: %v", version, err)
+		}
+		ticket, err := c.Ticket(ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE"), time.Now())
+		if err != nil || ticket == nil || ticket.Ends.Unix() != later.Unix() || ticket.Client.String() != "bob@CORP.EXAMPLE" {
+			t.Errorf("credential cache of version %d: %+v, %v", version, ticket, err)
+		}
+	}
+}
+
+// The times of a cache have 32 bits without a sign: they end in 2106, not in 2038.
+func TestTicketsThatEndAfter2038(t *testing.T) {
+	ends := time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+	c, err := parseCCache(cache(4).credential("CORP.EXAMPLE", ldapName, key32, ends, ticketBytes(t, ldapName...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := c.Ticket(ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE"), time.Now())
+	if err != nil || ticket == nil || !ticket.Ends.Equal(ends) {
+		t.Errorf("got %+v, %v", ticket, err)
+	}
+}
+
+// Which realm's a ticket is, it says itself: MIT files what it got by referral under the
+// client's realm.
+func TestTicketsOfOtherRealms(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	old := ticketOf(t, "OLD.EXAMPLE", "ldap", "dc1.old.example")
+	cross := ticketOf(t, "CORP.EXAMPLE", "krbtgt", "OLD.EXAMPLE")
+	c, err := parseCCache(cache(4).
+		credential("CORP.EXAMPLE", []string{"ldap", "dc1.old.example"}, key32, later, old).
+		credential("MID.EXAMPLE", []string{"krbtgt", "OLD.EXAMPLE"}, key32, later, cross))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := c.Ticket(ServicePrincipal("ldap", "dc1.old.example", "OLD.EXAMPLE"), time.Now())
+	if err != nil || ticket == nil || ticket.Server.Realm != "OLD.EXAMPLE" {
+		t.Errorf("the service's: %+v, %v", ticket, err)
+	}
+	if ticket, err := c.Ticket(ServicePrincipal("ldap", "dc1.old.example", "CORP.EXAMPLE"), time.Now()); ticket != nil || err != nil {
+		t.Errorf("one of this name in another realm: %+v, %v", ticket, err)
+	}
+	if ticket, err := c.TGT("OLD.EXAMPLE", time.Now()); err != nil || ticket == nil {
+		t.Errorf("the ticket-granting ticket: %+v, %v", ticket, err)
+	}
+}
+
+func TestWipe(t *testing.T) {
+	c, err := parseCCache(cache(4).credential("CORP.EXAMPLE", ldapName, key32, time.Now().Add(time.Hour), ticketBytes(t, ldapName...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := c.Ticket(ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := c.entries[0].key.KeyValue
+	c.Wipe()
+	if string(held) != strings.Repeat("\x00", 32) || string(ticket.Key.KeyValue) != key32 {
+		t.Errorf("credential cache: its key is %q, the ticket's %q", held, ticket.Key.KeyValue)
+	}
+	k, err := parseKeytab(file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 1, 18, key32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	held = k.keys[0].key.KeyValue
+	k.Wipe()
+	if string(held) != strings.Repeat("\x00", 32) {
+		t.Errorf("keytab: its key is %q", held)
+	}
+}
+
+// The cache of krb5.conf is taken where KRB5CCNAME names none.
+func TestReadDefaultCCache(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, fmt.Sprintf("cc_%d", os.Getuid()))
+	if err := os.WriteFile(path, cache(4), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conf := func(name string) {
+		if err := os.WriteFile(dir+"/krb5.conf", []byte("[libdefaults]\n default_ccache_name = "+name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("KRB5_CONFIG", dir+"/krb5.conf")
+	t.Setenv("KRB5CCNAME", "")
+	conf("FILE:" + dir + "/cc_%{uid}")
+	if c, err := ReadDefaultCCache(); err != nil || c.Path != path || c.Client.String() != "bob@CORP.EXAMPLE" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	conf("KEYRING:persistent:%{uid}")
+	var kind *CacheTypeError
+	if _, err := ReadDefaultCCache(); !errors.As(err, &kind) || kind.Name != fmt.Sprintf("KEYRING:persistent:%d", os.Getuid()) {
+		t.Errorf("a cache in the kernel: got %v", err)
+	}
+	t.Setenv("KRB5CCNAME", "FILE:"+path)
+	if c, err := ReadDefaultCCache(); err != nil || c.Path != path {
+		t.Errorf("the environment before the file: got %+v, %v", c, err)
 	}
 }
 

@@ -30,5 +30,11 @@ func readOwnFile(path string) ([]byte, error) {
 	case info.Mode().Perm()&0o022 != 0:
 		return nil, fmt.Errorf("%s may be written by others: name it with --ccache if it is meant", path)
 	}
-	return io.ReadAll(io.LimitReader(f, maxFile))
+	// In one buffer, for it holds keys and is zeroed.
+	b := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		clear(b)
+		return nil, err
+	}
+	return b, nil
 }

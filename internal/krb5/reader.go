@@ -7,11 +7,12 @@ import (
 
 var errTruncated = errors.New("truncated")
 
-// reader takes big-endian fields off the front of b. After the first field that is not
-// there it returns zeros and keeps the error.
+// reader takes fields off the front of b, big-endian unless they are in the machine's own
+// order. After the first field that is not there it returns zeros and keeps the error.
 type reader struct {
-	b   []byte
-	err error
+	b      []byte
+	native bool
+	err    error
 }
 
 func (r *reader) bytes(n int64) []byte {
@@ -34,6 +35,9 @@ func (r *reader) byte() byte {
 
 func (r *reader) uint16() uint16 {
 	if b := r.bytes(2); b != nil {
+		if r.native {
+			return binary.NativeEndian.Uint16(b)
+		}
 		return binary.BigEndian.Uint16(b)
 	}
 	return 0
@@ -41,6 +45,9 @@ func (r *reader) uint16() uint16 {
 
 func (r *reader) uint32() uint32 {
 	if b := r.bytes(4); b != nil {
+		if r.native {
+			return binary.NativeEndian.Uint32(b)
+		}
 		return binary.BigEndian.Uint32(b)
 	}
 	return 0
