@@ -41,6 +41,7 @@ func hintFor(err error) string {
 		capture  *captureError
 		hinted   *hintedError
 		without  *directory.NotRecordedError
+		kind     *krb5.CacheTypeError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -63,6 +64,9 @@ func hintFor(err error) string {
 			return fmt.Sprintf("gmsactl rollback %s puts back what was written", partly.backup)
 		}
 		return "see what is there with gmsactl audit"
+	case errors.As(err, &kind):
+		return fmt.Sprintf("fill a file with kinit -c FILE:cc, or from the tickets that you have with kvno --out-cache FILE:cc %s, and name it with --ccache FILE:cc",
+			kind.Service.Name.PrincipalNameString())
 	case errors.As(err, &expired):
 		return "get a new ticket with kinit"
 	case errors.As(err, &refused):

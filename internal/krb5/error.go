@@ -64,7 +64,7 @@ func (e *ExpiredError) Error() string {
 // system's own Kerberos can read it.
 type CacheTypeError struct {
 	Name    string    // as KCM: or KEYRING:persistent:1000
-	Service Principal // what a ticket was looked for; none where that is not known
+	Service Principal // what a ticket was looked for
 }
 
 func (e *CacheTypeError) Error() string {

@@ -78,9 +78,14 @@ func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Princ
 		read = func() (*krb5.CCache, error) { return krb5.ReadCCache(c.CCache) }
 	}
 	cache, err := read()
+	var kind *krb5.CacheTypeError
+	if errors.As(err, &kind) {
+		err = &krb5.CacheTypeError{Name: kind.Name, Service: service}
+	}
 	if err != nil {
 		return nil, &BindError{StageCredentials, err}
 	}
+	defer cache.Wipe()
 	if c.User != "" {
 		want, err := krb5.UserPrincipal(c.User, service.Realm)
 		if err != nil {
