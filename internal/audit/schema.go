@@ -221,6 +221,9 @@ var functionalLevels = map[int]string{
 	10: "Windows Server 2025",
 }
 
+// FunctionalLevel is the name of a functional level; empty where it is not known.
+func FunctionalLevel(level int) string { return functionalLevels[level] }
+
 func checkLevel(id, title string, level int) Check {
 	c := Check{ID: id, Title: title, Source: sourceGMSA, Want: fmt.Sprintf("%d (%s) or higher, by the documentation of gMSAs", levelGMSA, functionalLevels[levelGMSA])}
 	if level < 0 {

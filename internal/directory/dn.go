@@ -37,6 +37,16 @@ func ParentDN(dn string) string {
 	return strings.TrimSpace(dn[len(parts[0])+1:])
 }
 
+// NameOfDN is the value of the first RDN of dn; empty when there is none.
+func NameOfDN(dn string) string {
+	parts := splitDN(dn)
+	if len(parts) == 0 {
+		return ""
+	}
+	_, value, _ := strings.Cut(parts[0], "=")
+	return unescapeDN(trimDN(value))
+}
+
 // DepthDN is the number of RDNs of dn.
 func DepthDN(dn string) int { return len(splitDN(dn)) }
 

@@ -173,23 +173,29 @@ func TestGolden(t *testing.T) {
 			if err := c.render(&b); err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasSuffix(c.name, ".txt") {
-				checkColumns(t, b.String())
-			}
-			path := filepath.Join("testdata", c.name+".golden")
-			if *update {
-				if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if b.String() != string(want) {
-				t.Errorf("differs from %s; after a look, go test -update:\n%s", path, firstDifference(b.String(), string(want)))
-			}
+			golden(t, c.name, b.Bytes())
 		})
+	}
+}
+
+// golden holds a rendering to what is in testdata, and text to the columns.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if strings.HasSuffix(name, ".txt") {
+		checkColumns(t, string(got))
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("differs from %s; after a look, go test -update:\n%s", path, firstDifference(string(got), string(want)))
 	}
 }
 
@@ -239,6 +245,7 @@ func TestColourSaysNothing(t *testing.T) {
 		"plan":      func(b *bytes.Buffer, s Style) error { return Plan(b, demoPlan(t), s) },
 		"schema":    func(b *bytes.Buffer, s Style) error { return Schema(b, oddSchema(), s) },
 		"outcome":   func(b *bytes.Buffer, s Style) error { return Outcome(b, everyOutcome(), s) },
+		"whoami":    func(b *bytes.Buffer, s Style) error { return WhoAmI(b, stranger(), s) },
 	} {
 		var plain, coloured bytes.Buffer
 		if err := errors.Join(render(&plain, Style{}), render(&coloured, colour)); err != nil {

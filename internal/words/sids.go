@@ -38,6 +38,9 @@ var wellKnown = map[string]string{
 	"S-1-5-20": "NETWORK SERVICE",
 	"S-1-5-33": "WRITE RESTRICTED",
 
+	"S-1-5-21-0-0-0-496": "Compounded Authentication",
+	"S-1-5-21-0-0-0-497": "Claims Valid",
+
 	"S-1-5-32-544": "Administrators",
 	"S-1-5-32-545": "Users",
 	"S-1-5-32-546": "Guests",
