@@ -1,10 +1,17 @@
 package ldapx
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/gmsactl/gmsactl/internal/gss"
 )
 
 // Stage is how far a Dial came.
@@ -49,11 +56,7 @@ type ResultError struct {
 }
 
 func (e *ResultError) Error() string {
-	what, ok := ldap.LDAPResultCodeMap[e.Code]
-	if !ok {
-		what = "result"
-	}
-	s := fmt.Sprintf("%s %s: %s (%d)", e.Op, name(e.DN), strings.ToLower(what), e.Code)
+	s := fmt.Sprintf("%s %s: %s (%d)", e.Op, name(e.DN), codeName(e.Code), e.Code)
 	if e.Code == ldap.LDAPResultReferral {
 		s += ": this server is read-only or does not hold that naming context"
 	}
@@ -79,6 +82,56 @@ func (e *ConnectionError) Error() string {
 }
 
 func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// Retryable says whether the same reading may succeed when it is begun anew, over another
+// connection or with another domain controller: this one is gone, silent, or too busy. It does
+// not where the reader gave up, where the server did not prove what it sent, where it does not
+// speak LDAP, and where it refused. What was being written must be read before it is written again.
+func Retryable(err error) bool {
+	for _, never := range []error{context.Canceled, gss.ErrMutualAuth, gss.ErrIntegrity, errMalformed, errNotLDAP} {
+		if errors.Is(err, never) {
+			return false
+		}
+	}
+	var (
+		expired *TicketEndedError
+		broken  *ConnectionError
+		unreach *DialError
+		bind    *BindError
+		result  *ResultError
+	)
+	switch {
+	case errors.As(err, &expired):
+		return false
+	case errors.As(err, &result):
+		return result.Code == CodeBusy || result.Code == CodeUnavailable
+	case errors.As(err, &unreach):
+		return true
+	case errors.As(err, &bind):
+		network := net.Error(nil)
+		return bind.Stage == StageBind && (errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
+	case errors.As(err, &broken):
+		return !errors.Is(err, context.DeadlineExceeded)
+	}
+	return false
+}
+
+// TicketEndedError says that a session ended with its ticket, and that there is none to go on with.
+type TicketEndedError struct {
+	Identity string
+	Ended    time.Time
+	Err      error // why there is no other; nil: there is nothing to get one with
+}
+
+func (e *TicketEndedError) Error() string {
+	s := fmt.Sprintf("the ticket of %s ended at %s", e.Identity, e.Ended.Format(time.DateTime+" MST"))
+	if e.Err != nil {
+		s += ", and there is no other: " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *TicketEndedError) Unwrap() error { return e.Err }
 
 // maxDiagnostic is how much of a server's message is passed on, in bytes.
 const maxDiagnostic = 1024

@@ -40,9 +40,9 @@ type Config struct {
 	Password func() ([]byte, error) // called at most once; what it returns is zeroed
 	Keytab   string                 // path
 	CCache   string                 // path, FILE:path or DIR:path
-	// Timeout is how long one request may take, a page of a search for example. Zero is
-	// 150 s: more than a domain controller spends on a page. Connecting, the KDC and the
-	// bind are given 20 s each if that is less.
+	// Timeout is how long the server may be silent while it is to answer. Zero is 150 s: more
+	// than a domain controller spends on a page of a search. Connecting, the KDC and the bind
+	// are given 20 s each if that is less.
 	Timeout time.Duration
 	// Dial connects to the KDC and to the domain controller; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -58,8 +58,10 @@ const (
 // that is cancelled, times out or finds the connection broken ends it.
 type Session struct {
 	ldap     *ldap.Conn
-	sealed   *gss.Conn
+	wire     *wire
 	raw      *countingConn
+	timeout  time.Duration
+	backoff  []time.Duration
 	server   Server
 	requests atomic.Int64
 	before   int64 // round trips until the session was bound
@@ -165,12 +167,14 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 // open starts go-ldap on a bound connection, which it sees only through the seal.
 func open(conn *countingConn, security gss.Layer, timeout time.Duration, trips int64, server Server) *Session {
 	s := &Session{
-		sealed: gss.NewConn(conn, security, timeout),
-		raw:    conn,
-		before: trips,
-		server: server,
+		wire:    newWire(gss.NewConn(conn, security, timeout)),
+		raw:     conn,
+		timeout: timeout,
+		backoff: backoff(),
+		before:  trips,
+		server:  server,
 	}
-	s.ldap = ldap.NewConn(s.sealed, true) // "TLS" only keeps go-ldap from StartTLS
+	s.ldap = ldap.NewConn(s.wire, true) // "TLS" only keeps go-ldap from StartTLS
 	s.ldap.SetTimeout(timeout)
 	s.ldap.Start()
 	return s
@@ -203,6 +207,56 @@ func (s *Session) Close() error {
 
 var errClosed = errors.New("session is closed")
 
+// over says why the session has ended; nil while it has not.
+func (s *Session) over() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause != nil {
+		return s.cause
+	}
+	return s.wire.failure()
+}
+
+// backoff is how long to wait before one more attempt, after each that failed.
+func backoff() []time.Duration {
+	return []time.Duration{200 * time.Millisecond, time.Second, 3 * time.Second}
+}
+
+// wait waits, but no longer than the context.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	return ctx.Err()
+}
+
+// watch ends the session when the server has been silent for too long, until it is stopped.
+func (s *Session) watch() (stop func()) {
+	var mu sync.Mutex
+	var timer *time.Timer
+	stopped, begun := false, time.Now()
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(s.timeout, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		switch left := s.timeout - s.wire.silent(begun); {
+		case stopped:
+		case left > 0:
+			timer.Reset(left)
+		default:
+			s.end(&SilenceError{s.timeout})
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
+
 // end closes the connection under go-ldap, which would otherwise wait for a stalled write.
 func (s *Session) end(cause error) {
 	s.mu.Lock()
@@ -223,6 +277,7 @@ func (s *Session) do(ctx context.Context, op, dn string, request func() error) e
 	// There is no taking back a request, only an end of the connection.
 	stop := context.AfterFunc(ctx, func() { s.end(ctx.Err()) })
 	defer stop()
+	defer s.watch()()
 	s.requests.Add(1)
 	err := request()
 	if err == nil {
@@ -242,7 +297,7 @@ func (s *Session) do(ctx context.Context, op, dn string, request func() error) e
 	s.mu.Lock()
 	cause := s.cause
 	s.mu.Unlock()
-	if first := s.sealed.Err(); cause == err && first != nil && !errors.Is(first, net.ErrClosed) {
+	if first := s.wire.failure(); cause == err && first != nil && !errors.Is(first, net.ErrClosed) {
 		cause = first // go-ldap kept only its text
 	}
 	if ctx.Err() == nil && (errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded)) {

@@ -1,6 +1,7 @@
 package ldapx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,67 +53,123 @@ func (s *Session) Read(ctx context.Context, q directory.Query) iter.Seq2[directo
 }
 
 func (s *Session) read(ctx context.Context, q directory.Query, yield func(directory.Entry, error) bool) error {
-	request, err := searchRequest(q)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", name(q.Base), err)
-	}
 	if q.Scope == directory.Base {
-		result, err := s.search(ctx, request)
+		request, err := searchRequest(q)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name(q.Base), err)
+		}
+		found, err := s.search(ctx, request)
 		if err != nil {
 			return err
 		}
-		_, err = s.each(ctx, q, result, yield, func() {})
+		_, err = s.each(ctx, q, found, yield, func() {})
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", name(q.Base), err)
-	}
-	paging := ldap.NewControlPaging(pageSize)
-	request.Controls = append(request.Controls, paging)
-	// A page that was asked for ahead and that nobody waits for any more is let come: only the
-	// end of the connection would stop it, and the connection is for others, too.
-	ahead, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { abandon(ctx.Err()) })
-	defer stop()
-	for next := s.fetch(ahead, request); next != nil; {
-		page := <-next
-		next = nil
-		switch err := ctx.Err(); {
-		case err != nil && page.err != nil:
-			return &ConnectionError{Op: "read", DN: request.BaseDN, Err: err}
-		case err != nil:
-			return fmt.Errorf("read %s: %w", name(q.Base), err)
-		case page.err != nil:
-			return page.err
-		}
-		cookie := []byte(nil)
-		if answer, ok := ldap.FindControl(page.result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging); ok {
-			cookie = answer.Cookie
-		}
-		// Not before the loop has come back once: many are left at the first object.
-		ask := func() {
-			if next == nil && len(cookie) > 0 {
-				paging.SetCookie(cookie)
-				next = s.fetch(ahead, request)
-			}
-		}
-		if more, err := s.each(ctx, q, page.result, yield, ask); err != nil || !more {
+	for page, err := range s.pages(ctx, q, pageSize) {
+		if err != nil {
 			return err
 		}
-		ask()
+		if more, err := s.each(ctx, q, page.found, yield, page.ahead); err != nil || !more {
+			return err
+		}
 	}
 	return nil
 }
 
+// page is the answer to one request of a search.
+type page struct {
+	*found
+	err error
+
+	// ahead asks for the next page, if nobody has. It is asked for anyhow when the loop comes back.
+	ahead func()
+}
+
+// maxEmpty is how many pages without an entry may come one after the other. A server may have
+// spent its time on objects that the filter leaves out.
+const maxEmpty = 1000
+
+// pages reads so many objects at a time. A page that was asked for ahead and that nobody waits
+// for any more is let come: only the end of the connection would stop it, and the connection
+// is for others, too.
+func (s *Session) pages(ctx context.Context, q directory.Query, size uint32) iter.Seq2[*page, error] {
+	return func(yield func(*page, error) bool) {
+		request, err := searchRequest(q)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("read %s: %w", name(q.Base), err))
+			return
+		}
+		paging := ldap.NewControlPaging(size)
+		request.Controls = append(request.Controls, paging)
+		ahead, abandon := context.WithCancelCause(context.WithoutCancel(ctx))
+		stop := context.AfterFunc(ctx, func() { abandon(ctx.Err()) })
+		defer stop()
+		var last *found
+		empty := 0
+		for next := s.fetch(ahead, request); next != nil; {
+			p := <-next
+			next = nil
+			switch err := ctx.Err(); {
+			case err != nil && p.err != nil:
+				p.err = &ConnectionError{Op: "read", DN: request.BaseDN, Err: err}
+			case err != nil:
+				p.err = fmt.Errorf("read %s: %w", name(q.Base), err)
+			case p.err == nil && p.repeats(last):
+				p.err = fmt.Errorf("read %s: %w", name(q.Base), errNoEnd)
+			case p.err == nil && len(p.entries) == 0:
+				if empty++; empty > maxEmpty {
+					p.err = fmt.Errorf("read %s: %w", name(q.Base), errNoEnd)
+				}
+			default:
+				empty = 0
+			}
+			if p.err != nil {
+				yield(nil, p.err)
+				return
+			}
+			last = &found{first: p.first, cookie: p.cookie}
+			cookie := p.cookie
+			p.ahead = func() {
+				if next == nil && len(cookie) > 0 {
+					paging.SetCookie(cookie)
+					next = s.fetch(ahead, request)
+				}
+			}
+			if !yield(&p, nil) {
+				return
+			}
+			p.ahead()
+		}
+	}
+}
+
+// errNoEnd is a server that would answer for ever.
+var errNoEnd = errors.New("the server sends the same page again and again, or pages with nothing in them")
+
+// found is what answered a search.
+type found struct {
+	entries []directory.Entry
+	first   string // DN of the first one
+	cookie  []byte // for the next page; empty where there is none
+}
+
+// repeats says whether the page is the one before it.
+func (f *found) repeats(last *found) bool {
+	return last != nil && len(f.cookie) > 0 && len(f.entries) > 0 && f.first == last.first && bytes.Equal(f.cookie, last.cookie)
+}
+
 // each passes on the entries of a result; ask is called when the loop wants more than the
-// first. more is false where the loop was left.
-func (s *Session) each(ctx context.Context, q directory.Query, result *ldap.SearchResult, yield func(directory.Entry, error) bool, ask func()) (more bool, err error) {
-	for i, found := range result.Entries {
-		result.Entries[i] = nil
+// first: many are left at the first object. more is false where the loop was left.
+func (s *Session) each(ctx context.Context, q directory.Query, found *found, yield func(directory.Entry, error) bool, ask func()) (more bool, err error) {
+	for i, e := range found.entries {
+		found.entries[i] = directory.Entry{}
 		if err := ctx.Err(); err != nil {
 			return false, fmt.Errorf("read %s: %w", name(q.Base), err)
 		}
-		entry, err := s.entry(ctx, q, found)
+		entry, err := s.entry(ctx, e)
 		if err != nil {
 			return false, err
 		}
@@ -124,33 +181,94 @@ func (s *Session) each(ctx context.Context, q directory.Query, result *ldap.Sear
 	return true, nil
 }
 
-// page is the answer to one request of a search.
-type page struct {
-	result *ldap.SearchResult
-	err    error
-}
-
 // fetch asks for a page, and does not wait for it. The request may be changed when it came.
 func (s *Session) fetch(ctx context.Context, request *ldap.SearchRequest) <-chan page {
 	answer := make(chan page, 1)
 	go func() {
-		result, err := s.search(ctx, request)
-		answer <- page{result, err}
+		found, err := s.search(ctx, request)
+		answer <- page{found: found, err: err}
 	}()
 	return answer
 }
 
-func (s *Session) search(ctx context.Context, request *ldap.SearchRequest) (*ldap.SearchResult, error) {
-	var result *ldap.SearchResult
-	err := s.do(ctx, "read", request.BaseDN, func() (err error) {
-		result, err = s.ldap.Search(request)
-		return err
-	})
-	var refused *ResultError
-	if errors.As(err, &refused) && refused.Code == ldap.LDAPResultNoSuchObject {
-		return nil, &directory.NotFoundError{DN: request.BaseDN, Matched: refused.Matched}
+// search asks a server that is busy again, a few times. Along with a result other than success
+// come the entries before it.
+func (s *Session) search(ctx context.Context, request *ldap.SearchRequest) (*found, error) {
+	for try := 0; ; try++ {
+		var f *found
+		err := s.do(ctx, "read", request.BaseDN, func() (err error) {
+			f, err = s.find(request)
+			return err
+		})
+		var refused *ResultError
+		if !errors.As(err, &refused) {
+			return f, err
+		}
+		switch {
+		case refused.Code == ldap.LDAPResultNoSuchObject:
+			return nil, &directory.NotFoundError{DN: request.BaseDN, Matched: refused.Matched}
+		case (refused.Code == CodeBusy || refused.Code == CodeUnavailable) && try < len(s.backoff) && wait(ctx, s.backoff[try]) == nil:
+			continue
+		}
+		return f, err
 	}
-	return result, err
+}
+
+// find sends a search and waits for all of its answer. RFC 4511, 4.5.2.
+func (s *Session) find(request *ldap.SearchRequest) (*found, error) {
+	id, answers, err := s.wire.expect()
+	if err != nil {
+		return nil, err
+	}
+	defer s.wire.forget(id)
+	message, err := encodeSearch(id, request)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.wire.Write(message); err != nil {
+		return nil, err
+	}
+	f := &found{}
+	for {
+		messages, err := answers.take()
+		if err != nil {
+			return nil, err
+		}
+		for i, m := range messages {
+			messages[i] = nil
+			_, b, _ := openMessage(m)
+			op, content, controls, ok := element(b)
+			if !ok {
+				return nil, errMalformed
+			}
+			switch op {
+			case tagSearchEntry:
+				e, ok := parseEntry(content, request.Attributes)
+				if !ok {
+					return nil, errMalformed
+				}
+				f.entries = append(f.entries, e)
+			case tagSearchReference:
+			case tagSearchDone:
+				result, _, ok := parseResult(content)
+				if !ok {
+					return nil, errMalformed
+				}
+				if result.ResultCode != ldap.LDAPResultSuccess {
+					return f, result
+				}
+				if f.cookie, ok = parseCookie(controls); !ok {
+					return nil, errMalformed
+				}
+				if len(f.entries) > 0 {
+					f.first = f.entries[0].DN
+				}
+				return f, nil
+			default:
+				return nil, errMalformed
+			}
+		}
+	}
 }
 
 func searchRequest(q directory.Query) (*ldap.SearchRequest, error) {
@@ -224,23 +342,26 @@ func isAttribute(s string) bool {
 	return s != ""
 }
 
-// entry copies an entry, and fetches what the server held back of its values.
-func (s *Session) entry(ctx context.Context, q directory.Query, found *ldap.Entry) (directory.Entry, error) {
-	e := directory.Entry{DN: found.DN}
-	for _, a := range found.Attributes {
-		if len(a.ByteValues) == 0 {
+// entry fetches what the server held back of an entry's values.
+func (s *Session) entry(ctx context.Context, e directory.Entry) (directory.Entry, error) {
+	attrs := e.Attrs[:0]
+	for _, a := range e.Attrs {
+		if len(a.Values) == 0 {
 			continue // stands beside the attribute with the range
 		}
-		values := a.ByteValues
-		attr, r, err := parseRange(a.Name)
-		if err == nil && r.ranged && !r.last {
-			values, err = s.rest(ctx, found.DN, attr, r, values)
+		if strings.IndexByte(a.Name, ';') >= 0 {
+			attr, r, err := parseRange(a.Name)
+			if err == nil && r.ranged && !r.last {
+				a.Values, err = s.rest(ctx, e.DN, attr, r, a.Values)
+			}
+			if err != nil {
+				return directory.Entry{}, fmt.Errorf("read %s: %s: %w", name(e.DN), a.Name, err)
+			}
+			a.Name = attr
 		}
-		if err != nil {
-			return directory.Entry{}, fmt.Errorf("read %s: %s: %w", name(found.DN), a.Name, err)
-		}
-		e.Attrs = append(e.Attrs, directory.Attribute{Name: attr, Values: values})
+		attrs = append(attrs, a)
 	}
+	e.Attrs = attrs
 	return e, nil
 }
 
@@ -288,7 +409,7 @@ func (s *Session) rest(ctx context.Context, dn, attr string, r valueRange, value
 	}
 	for !r.last {
 		next := len(values)
-		result, err := s.search(ctx, &ldap.SearchRequest{
+		found, err := s.search(ctx, &ldap.SearchRequest{
 			BaseDN:       dn,
 			Scope:        ldap.ScopeBaseObject,
 			DerefAliases: ldap.NeverDerefAliases,
@@ -299,11 +420,11 @@ func (s *Session) rest(ctx context.Context, dn, attr string, r valueRange, value
 		if err != nil {
 			return nil, err
 		}
-		more, found, err := pick(result.Entries, attr)
+		more, came, err := pick(found.entries, attr)
 		if err != nil {
 			return nil, err
 		}
-		r = found
+		r = came
 		if r.low != next || len(more) == 0 || !r.last && len(more) != r.high-r.low+1 {
 			return nil, errors.New("the server left the range that was asked for")
 		}
@@ -312,15 +433,15 @@ func (s *Session) rest(ctx context.Context, dn, attr string, r valueRange, value
 	return values, nil
 }
 
-func pick(entries []*ldap.Entry, attr string) ([][]byte, valueRange, error) {
+func pick(entries []directory.Entry, attr string) ([][]byte, valueRange, error) {
 	if len(entries) == 1 {
-		for _, a := range entries[0].Attributes {
+		for _, a := range entries[0].Attrs {
 			got, r, err := parseRange(a.Name)
 			if err != nil {
 				return nil, r, err
 			}
 			if r.ranged && strings.EqualFold(got, attr) {
-				return a.ByteValues, r, nil
+				return a.Values, r, nil
 			}
 		}
 	}

@@ -46,6 +46,7 @@ func serve(t testing.TB, timeout time.Duration, answer func(d *dc, r *request) [
 		t.Fatal(err)
 	}
 	s := open(conn, security, timeout, 1, Server{Host: "dc1.corp.example"})
+	s.backoff = []time.Duration{time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond}
 	t.Cleanup(func() {
 		there.Close()
 		s.Close()
