@@ -58,6 +58,9 @@ type Options struct {
 	// which domain controllers refuse inside TLS, and Wrap and Unwrap fail; without it
 	// everything is sealed. There is nothing in between. [MS-ADTS] 5.1.2.1, 5.1.2.2.
 	ChannelBinding []byte
+	// Types are the encryption types that its keys may be of; nil is
+	// krb5.EncryptionTypes(false), which has no RC4.
+	Types []int32
 }
 
 // state is how far a negotiation has come.
@@ -75,6 +78,7 @@ const (
 type Context struct {
 	mechanism Mechanism
 	sealed    bool
+	types     []int32
 	first     []byte // the token that starts it
 
 	session types.EncryptionKey
@@ -100,9 +104,12 @@ func New(t *krb5.Ticket, o Options) (*Context, error) {
 	if o.Mechanism != SPNEGO && o.Mechanism != GSSAPI {
 		return nil, fmt.Errorf("SASL mechanism %q: want %s or %s", o.Mechanism, SPNEGO, GSSAPI)
 	}
-	size := krb5.KeySize(t.Key.KeyType)
-	if size == 0 || len(t.Key.KeyValue) != size {
-		return nil, fmt.Errorf("make AP-REQ: session key of %s", t.Encryption())
+	if o.Types == nil {
+		o.Types = krb5.EncryptionTypes(false)
+	}
+	size := len(t.Key.KeyValue)
+	if err := krb5.CheckKey("the session key of the ticket for "+t.Server.String(), t.Key.KeyType, size, o.Types); err != nil {
+		return nil, err
 	}
 	auth, err := types.NewAuthenticator(t.Client.Realm, t.Client.Name)
 	if err != nil {
@@ -140,6 +147,7 @@ func New(t *krb5.Ticket, o Options) (*Context, error) {
 	return &Context{
 		mechanism: o.Mechanism,
 		sealed:    o.ChannelBinding == nil,
+		types:     o.Types,
 		first:     token,
 		session:   t.Key,
 		subkey:    auth.SubKey,
@@ -275,8 +283,8 @@ func (c *Context) accept(token []byte) error {
 	}
 	key, ofAcceptor := c.subkey, false
 	if k := part.Subkey; k.KeyType != 0 || len(k.KeyValue) != 0 {
-		if n := krb5.KeySize(k.KeyType); n == 0 || len(k.KeyValue) != n {
-			return fmt.Errorf("%w: acceptor subkey of %s", ErrMutualAuth, krb5.EncryptionName(k.KeyType))
+		if err := krb5.CheckKey("the acceptor's subkey", k.KeyType, len(k.KeyValue), c.types); err != nil {
+			return fmt.Errorf("%w: %w", ErrMutualAuth, err)
 		}
 		key, ofAcceptor = k, true
 	}

@@ -30,7 +30,7 @@ const (
 func pair(t testing.TB, etype int32, subkey bool) (*gss.Context, *gsstest.Acceptor) {
 	t.Helper()
 	ticket := gsstest.Ticket(etype)
-	c, token := begin(t, ticket, gss.Options{})
+	c, token := begin(t, ticket, gss.Options{Types: krb5.EncryptionTypes(true)})
 	a := gsstest.NewAcceptor(ticket)
 	if !subkey {
 		a.Subkey = nil
@@ -83,7 +83,7 @@ func TestFirstTokenAsksForASealedContext(t *testing.T) {
 }
 
 func TestMessagesGoBothWays(t *testing.T) {
-	for _, etype := range []int32{aes128, aes256} {
+	for _, etype := range krb5.EncryptionTypes(true) {
 		for _, subkey := range []bool{true, false} {
 			c, a := pair(t, etype, subkey)
 			for _, n := range []int{0, 1, 15, 16, 17, 500, 70000} {
@@ -212,32 +212,38 @@ func answer(t testing.TB, p messages.EncAPRepPart, key types.EncryptionKey, stat
 }
 
 func TestEveryBitOfATokenCounts(t *testing.T) {
-	_, probe := pair(t, aes256, true)
-	size := len(probe.Wrap([]byte("0123456789"), 0, 28))
-	for i := range size * 8 {
-		c, a := pair(t, aes256, true)
-		token := a.Wrap([]byte("0123456789"), 0, 28)
-		token[i/8] ^= 1 << (i % 8)
-		_, err := c.Unwrap(token)
-		if !errors.Is(err, gss.ErrIntegrity) {
-			t.Fatalf("bit %d of byte %d: got %v, want ErrIntegrity", i%8, i/8, err)
-		}
-		if _, err := c.Unwrap(a.Wrap([]byte("x"), 0, 28)); err == nil {
-			t.Fatal("the context works after a failure")
-		}
-		if _, err := c.Wrap([]byte("x")); err == nil {
-			t.Fatal("the context sends after a failure")
-		}
+	for _, etype := range krb5.EncryptionTypes(true) {
+		t.Run(krb5.EncryptionName(etype), func(t *testing.T) {
+			_, probe := pair(t, etype, true)
+			size := len(probe.Wrap([]byte("0123456789"), 0, 28))
+			for i := range size * 8 {
+				c, a := pair(t, etype, true)
+				token := a.Wrap([]byte("0123456789"), 0, 28)
+				token[i/8] ^= 1 << (i % 8)
+				_, err := c.Unwrap(token)
+				if !errors.Is(err, gss.ErrIntegrity) {
+					t.Fatalf("bit %d of byte %d: got %v, want ErrIntegrity", i%8, i/8, err)
+				}
+				if _, err := c.Unwrap(a.Wrap([]byte("x"), 0, 28)); err == nil {
+					t.Fatal("the context works after a failure")
+				}
+				if _, err := c.Wrap([]byte("x")); err == nil {
+					t.Fatal("the context sends after a failure")
+				}
+			}
+		})
 	}
 }
 
 func TestEveryTruncationOfATokenFails(t *testing.T) {
-	_, a := pair(t, aes128, true)
-	full := a.Wrap([]byte("0123456789"), 16, 28)
-	for n := range full {
-		c, a := pair(t, aes128, true)
-		if _, err := c.Unwrap(a.Wrap([]byte("0123456789"), 16, 28)[:n]); !errors.Is(err, gss.ErrIntegrity) {
-			t.Fatalf("%d bytes: got %v", n, err)
+	for _, etype := range krb5.EncryptionTypes(true) {
+		_, a := pair(t, etype, true)
+		full := a.Wrap([]byte("0123456789"), 16, 28)
+		for n := range full {
+			c, a := pair(t, etype, true)
+			if _, err := c.Unwrap(a.Wrap([]byte("0123456789"), 16, 28)[:n]); !errors.Is(err, gss.ErrIntegrity) {
+				t.Fatalf("%s, %d bytes: got %v", krb5.EncryptionName(etype), n, err)
+			}
 		}
 	}
 }
@@ -454,11 +460,17 @@ func FuzzUnwrap(f *testing.F) {
 	f.Add(a.Wrap([]byte("0123456789"), 0, 28))
 	f.Add(a.Wrap(nil, 16, 0))
 	f.Add(gsstest.Header(7, 0xffff, 0xffff, 1000))
+	_, a = pair(f, krb5.RC4, true)
+	f.Add(a.Wrap([]byte("0123456789"), 0, 0))
+	_, a = pair(f, krb5.AES256SHA384, true)
+	f.Add(a.Wrap([]byte("0123456789"), 0, 28))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, _ := pair(t, aes256, true)
-		// Nobody but the acceptor can make a token of this context.
-		if _, err := c.Unwrap(b); !errors.Is(err, gss.ErrIntegrity) {
-			t.Fatalf("got %v", err)
+		for _, etype := range []int32{krb5.AES256SHA1, krb5.AES256SHA384, krb5.RC4} {
+			c, _ := pair(t, etype, true)
+			// Nobody but the acceptor can make a token of this context.
+			if _, err := c.Unwrap(b); !errors.Is(err, gss.ErrIntegrity) {
+				t.Fatalf("got %v", err)
+			}
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jcmturner/gokrb5/v8/types"
+
+	"github.com/gmsactl/gmsactl/internal/krb5"
 )
 
 // tokens makes and reads the wrap tokens of one key. The numbers are those of RFC 4121 and
@@ -20,6 +22,9 @@ type tokens interface {
 
 // newTokens is the family of tokens of a key's encryption type.
 func newTokens(key types.EncryptionKey, ofAcceptor bool) (tokens, error) {
+	if key.KeyType == krb5.RC4 {
+		return arcfour{key.KeyValue}, nil
+	}
 	return newCFX(key, ofAcceptor)
 }
 

@@ -230,8 +230,8 @@ func (c *CCache) Wipe() {
 
 func (c *CCache) open(e *cacheEntry) (*Ticket, error) {
 	if n := KeySize(e.key.KeyType); n == 0 || len(e.key.KeyValue) != n {
-		return nil, fmt.Errorf("credential cache %s: ticket for %s has a session key of %s, AES with SHA-1 is needed",
-			c.Path, e.server, EncryptionName(e.key.KeyType))
+		return nil, fmt.Errorf("credential cache %s: ticket for %s has a session key of %s, with %d bytes",
+			c.Path, e.server, EncryptionName(e.key.KeyType), len(e.key.KeyValue))
 	}
 	var t messages.Ticket
 	if err := guard(func() error { return t.Unmarshal(e.ticket) }); err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,12 +35,22 @@ type Client struct {
 	Address string // host:port of the KDC
 	Timeout time.Duration
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	// Types are the encryption types that are asked for and taken, the best first; nil is
+	// EncryptionTypes(false).
+	Types []int32
 
 	exchanges atomic.Int64
 }
 
 // Exchanges is how many requests were answered or waited for.
 func (c *Client) Exchanges() int64 { return c.exchanges.Load() }
+
+func (c *Client) types() []int32 {
+	if c.Types == nil {
+		return EncryptionTypes(false)
+	}
+	return c.Types
+}
 
 // Login proves who it is to the KDC and returns a ticket-granting ticket. A refusal is an
 // *Error. A wrong secret is sent once, so it counts once against the account. RFC 4120, 3.1.
@@ -48,7 +59,7 @@ func (c *Client) Login(ctx context.Context, client Principal, secret Secret) (*T
 		NameType:   nametype.KRB_NT_SRV_INST,
 		NameString: []string{"krbtgt", client.Realm},
 	}
-	req, err := messages.NewASReq(client.Realm, settings(), client.Name, sname)
+	req, err := messages.NewASReq(client.Realm, settings(c.types()), client.Name, sname)
 	if err != nil {
 		return nil, fmt.Errorf("make AS-REQ: %w", err)
 	}
@@ -61,7 +72,7 @@ func (c *Client) Login(ctx context.Context, client Principal, secret Secret) (*T
 	var key types.EncryptionKey
 	var refused *refusal
 	if errors.As(err, &refused) && refused.err.Code == PreauthRequired {
-		key, err = preauthKey(refused.edata, client, secret)
+		key, err = preauthKey(refused.edata, client, secret, c.types())
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +91,7 @@ func (c *Client) Login(ctx context.Context, client Principal, secret Secret) (*T
 		return nil, err
 	} else {
 		// The account needs no pre-authentication.
-		key, err = replyKey(reply, client, secret)
+		key, err = replyKey(reply, client, secret, c.types())
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +113,7 @@ func (c *Client) Login(ctx context.Context, client Principal, secret Secret) (*T
 	case !strings.EqualFold(part.SName.NameString[1], part.SRealm) && !canonical:
 		return nil, fmt.Errorf("read AS-REP: the ticket is for %s", part.SName.PrincipalNameString())
 	}
-	return ticket(reply.KDCRepFields, part)
+	return ticket(reply.KDCRepFields, part, c.types())
 }
 
 // Service asks for a ticket to a service with a ticket-granting ticket for the service's
@@ -112,7 +123,10 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 	if len(kdc.Name.NameString) != 2 || kdc.Name.NameString[0] != "krbtgt" {
 		return nil, fmt.Errorf("ticket for %s cannot ask for others", kdc)
 	}
-	req, err := tgsRequest(tgt, service)
+	if err := CheckKey("the key of the ticket for "+kdc.String(), tgt.Key.KeyType, len(tgt.Key.KeyValue), c.types()); err != nil {
+		return nil, err
+	}
+	req, err := tgsRequest(tgt, service, c.types())
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
 	}
@@ -144,7 +158,7 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 	if !sameName(reply.CName, tgt.Client.Name) {
 		return nil, fmt.Errorf("read TGS-REP: it is for %s", Principal{reply.CName, reply.CRealm})
 	}
-	t, err := ticket(reply.KDCRepFields, part)
+	t, err := ticket(reply.KDCRepFields, part, c.types())
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +168,7 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 }
 
 // settings are gokrb5's, made in memory: it panics on some krb5.conf files.
-func settings() *config.Config {
+func settings(etypes []int32) *config.Config {
 	c := config.New()
 	c.LibDefaults.DefaultTktEnctypeIDs = etypes
 	c.LibDefaults.DefaultTGSEnctypeIDs = etypes
@@ -166,7 +180,7 @@ func settings() *config.Config {
 // the long one.
 func shortRealm(realm string) bool { return !strings.Contains(realm, ".") }
 
-func tgsRequest(tgt *Ticket, service Principal) (*messages.TGSReq, error) {
+func tgsRequest(tgt *Ticket, service Principal, etypes []int32) (*messages.TGSReq, error) {
 	nonce, err := rand.Int(rand.Reader, big.NewInt(1<<31-1))
 	if err != nil {
 		return nil, err
@@ -292,9 +306,9 @@ func decrypt(ed types.EncryptedData, key types.EncryptionKey, usage uint32) (*me
 	return &part, nil
 }
 
-func ticket(rep messages.KDCRepFields, part *messages.EncKDCRepPart) (*Ticket, error) {
-	if n := KeySize(part.Key.KeyType); n == 0 || len(part.Key.KeyValue) != n {
-		return nil, fmt.Errorf("the KDC chose a session key of %s", EncryptionName(part.Key.KeyType))
+func ticket(rep messages.KDCRepFields, part *messages.EncKDCRepPart, etypes []int32) (*Ticket, error) {
+	if err := CheckKey("the session key that the KDC chose", part.Key.KeyType, len(part.Key.KeyValue), etypes); err != nil {
+		return nil, err
 	}
 	starts := part.StartTime
 	if starts.IsZero() {
@@ -329,7 +343,7 @@ func timestamp(key types.EncryptionKey) (types.PAData, error) {
 }
 
 // preauthKey makes the key that the KDC's METHOD-DATA asks for. RFC 4120, 5.2.7.5.
-func preauthKey(methodData []byte, client Principal, secret Secret) (types.EncryptionKey, error) {
+func preauthKey(methodData []byte, client Principal, secret Secret, etypes []int32) (types.EncryptionKey, error) {
 	var methods types.PADataSequence
 	if err := guard(func() error { return methods.Unmarshal(methodData) }); err != nil {
 		return types.EncryptionKey{}, fmt.Errorf("read the KDC's pre-authentication methods: %w", err)
@@ -341,7 +355,7 @@ func preauthKey(methodData []byte, client Principal, secret Secret) (types.Encry
 		}
 		return types.EncryptionKey{}, &PreauthError{Offered: offered}
 	}
-	params, err := parseParams(methods, client)
+	params, err := parseParams(methods, client, etypes)
 	if err != nil {
 		return types.EncryptionKey{}, err
 	}
@@ -349,8 +363,8 @@ func preauthKey(methodData []byte, client Principal, secret Secret) (types.Encry
 }
 
 // replyKey makes the key that a reply without pre-authentication is encrypted with.
-func replyKey(reply *messages.ASRep, client Principal, secret Secret) (types.EncryptionKey, error) {
-	params, err := parseParams(reply.PAData, client)
+func replyKey(reply *messages.ASRep, client Principal, secret Secret, etypes []int32) (types.EncryptionKey, error) {
+	params, err := parseParams(reply.PAData, client, etypes)
 	if err != nil {
 		return types.EncryptionKey{}, err
 	}
@@ -369,8 +383,8 @@ type keyParams struct {
 	iter  uint32
 }
 
-// parseParams reads PA-ETYPE-INFO2, keeping what this package can do, in the KDC's order.
-func parseParams(methods types.PADataSequence, client Principal) ([]keyParams, error) {
+// parseParams reads PA-ETYPE-INFO2, keeping what is among etypes, in the KDC's order.
+func parseParams(methods types.PADataSequence, client Principal, etypes []int32) ([]keyParams, error) {
 	var info types.ETypeInfo2
 	for _, m := range methods {
 		if m.PADataType != patype.PA_ETYPE_INFO2 {
@@ -382,19 +396,20 @@ func parseParams(methods types.PADataSequence, client Principal) ([]keyParams, e
 	}
 	var out []keyParams
 	for _, i := range info {
-		if KeySize(i.EType) == 0 {
+		known, ok := encryptionOf(i.EType)
+		if !ok || !slices.Contains(etypes, i.EType) {
 			continue
 		}
-		p := keyParams{etype: i.EType, salt: i.Salt, iter: defaultIterations}
+		p := keyParams{etype: i.EType, salt: i.Salt, iter: known.rounds}
 		if p.salt == "" {
 			p.salt = client.Name.GetSalt(client.Realm)
 		}
-		if len(i.S2KParams) == 4 {
+		if len(i.S2KParams) == 4 && known.rounds > 0 {
 			p.iter = binary.BigEndian.Uint32(i.S2KParams)
 		}
 		// Nobody has vouched for these numbers yet. Fewer rounds make our proof cheap
 		// to guess from, more keep us busy for hours.
-		if p.iter < defaultIterations || p.iter > maxIterations {
+		if p.iter < known.rounds || p.iter > maxIterations {
 			return nil, fmt.Errorf("read ETYPE-INFO2: %d rounds for a password is out of range", p.iter)
 		}
 		out = append(out, p)
@@ -404,9 +419,13 @@ func parseParams(methods types.PADataSequence, client Principal) ([]keyParams, e
 		for _, i := range info {
 			offered = append(offered, EncryptionName(i.EType))
 		}
+		var asked []string
+		for _, e := range etypes {
+			asked = append(asked, EncryptionName(e))
+		}
 		return nil, &Error{
 			Code: NoCommonEtype,
-			Text: fmt.Sprintf("the KDC offers %v, this program uses AES with SHA-1", offered),
+			Text: fmt.Sprintf("the KDC offers %v, asked for were %v", offered, asked),
 		}
 	}
 	return out, nil

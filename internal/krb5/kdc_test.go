@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,7 +71,8 @@ func (k *kdc) client() *Client {
 }
 
 func (k *kdc) key(etype int32) types.EncryptionKey {
-	key, err := Password(k.password).key(Principal{}, []keyParams{{etype, k.salt, defaultIterations}})
+	known, _ := encryptionOf(etype)
+	key, err := Password(k.password).key(Principal{}, []keyParams{{etype, k.salt, known.rounds}})
 	if err != nil {
 		panic(err)
 	}
@@ -221,10 +223,89 @@ func TestLoginAndService(t *testing.T) {
 		if got := ticket.Client.String(); got != "bob@CORP.EXAMPLE" {
 			t.Errorf("ticket of %s", got)
 		}
-		if got := k.asked[0].ReqBody.EType; len(got) != 2 || got[0] != 18 || got[1] != 17 {
+		if got := k.asked[0].ReqBody.EType; !slices.Equal(got, []int32{20, 18, 19, 17}) {
 			t.Errorf("asked for encryption types %v", got)
 		}
 	}
+}
+
+func TestEachEncryptionType(t *testing.T) {
+	service := ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE")
+	for _, etype := range EncryptionTypes(true) {
+		for _, noPA := range []bool{false, true} {
+			t.Run(fmt.Sprint(EncryptionName(etype), noPA), func(t *testing.T) {
+				k := newKDC()
+				k.noPA = noPA
+				k.info[0].EType = etype
+				k.session = types.EncryptionKey{KeyType: etype, KeyValue: []byte("0123456789abcdef0123456789abcdef")[:KeySize(etype)]}
+				c := k.client()
+				c.Types = []int32{etype}
+				tgt, err := c.Login(t.Context(), bob(t), Password("Secret1."))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ticket, err := c.Service(t.Context(), tgt, service)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := ticket.Key.KeyType; got != etype {
+					t.Errorf("session key of type %d, want %d", got, etype)
+				}
+				if got := k.served[0].ReqBody.EType; !slices.Equal(got, []int32{etype}) {
+					t.Errorf("asked for encryption types %v", got)
+				}
+			})
+		}
+	}
+}
+
+func TestRC4IsTakenOnlyWhereItIsAllowed(t *testing.T) {
+	if slices.Contains(EncryptionTypes(false), RC4) || !slices.Contains(EncryptionTypes(true), RC4) {
+		t.Fatal("RC4 is asked for unasked, or not at all")
+	}
+	rc4 := types.EncryptionKey{KeyType: RC4, KeyValue: []byte("0123456789abcdef")}
+	service := ServicePrincipal("ldap", "dc1.corp.example", "CORP.EXAMPLE")
+	t.Run("the account's key", func(t *testing.T) {
+		k := newKDC()
+		k.info[0].EType = RC4
+		_, err := k.client().Login(t.Context(), bob(t), Password("Secret1."))
+		var none *Error
+		if !errors.As(err, &none) || none.Code != NoCommonEtype || len(k.asked) != 1 {
+			t.Errorf("got %v after %d requests", err, len(k.asked))
+		}
+	})
+	t.Run("the session key of the first ticket", func(t *testing.T) {
+		k := newKDC()
+		k.session = rc4
+		_, err := k.client().Login(t.Context(), bob(t), Password("Secret1."))
+		var weak *WeakError
+		if !errors.As(err, &weak) || weak.EType != RC4 {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("the session key of the second", func(t *testing.T) {
+		k := newKDC()
+		k.tgsReply = func(_ *messages.TGSRep, p *messages.EncKDCRepPart) { p.Key = rc4 }
+		c := k.client()
+		tgt, err := c.Login(t.Context(), bob(t), Password("Secret1."))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Service(t.Context(), tgt, service)
+		var weak *WeakError
+		if !errors.As(err, &weak) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a ticket from elsewhere", func(t *testing.T) {
+		k := newKDC()
+		tgt := &Ticket{Key: rc4, Client: bob(t), Server: ServicePrincipal("krbtgt", "CORP.EXAMPLE", "CORP.EXAMPLE")}
+		_, err := k.client().Service(t.Context(), tgt, service)
+		var weak *WeakError
+		if !errors.As(err, &weak) || len(k.served) != 0 {
+			t.Errorf("got %v after %d requests", err, len(k.served))
+		}
+	})
 }
 
 func TestWrongPasswordIsSentOnce(t *testing.T) {
@@ -455,7 +536,7 @@ func TestPasswordStaysOutOfMessages(t *testing.T) {
 
 func FuzzReply(f *testing.F) {
 	k := newKDC()
-	req, err := messages.NewASReq("CORP.EXAMPLE", settings(), types.PrincipalName{NameType: 1, NameString: []string{"bob"}},
+	req, err := messages.NewASReq("CORP.EXAMPLE", settings(EncryptionTypes(false)), types.PrincipalName{NameType: 1, NameString: []string{"bob"}},
 		types.PrincipalName{NameType: 2, NameString: []string{"krbtgt", "CORP.EXAMPLE"}})
 	if err != nil {
 		f.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jcmturner/gokrb5/v8/iana/etypeID"
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
@@ -99,36 +98,3 @@ type Ticket struct {
 // Encryption is the encryption type of the ticket's session key, by its name in the IANA
 // registry.
 func (t *Ticket) Encryption() string { return EncryptionName(t.Key.KeyType) }
-
-// EncryptionName is the registered name of an encryption type, or its number.
-func EncryptionName(etype int32) string {
-	switch etype {
-	case etypeID.AES128_CTS_HMAC_SHA1_96:
-		return "aes128-cts-hmac-sha1-96"
-	case etypeID.AES256_CTS_HMAC_SHA1_96:
-		return "aes256-cts-hmac-sha1-96"
-	case etypeID.AES128_CTS_HMAC_SHA256_128:
-		return "aes128-cts-hmac-sha256-128"
-	case etypeID.AES256_CTS_HMAC_SHA384_192:
-		return "aes256-cts-hmac-sha384-192"
-	case etypeID.RC4_HMAC:
-		return "rc4-hmac"
-	}
-	return fmt.Sprintf("etype %d", etype)
-}
-
-// The encryption types that are asked for, the best first. RFC 3962. The SHA-2 types of
-// RFC 8009 are left out: domain controllers have none, and gokrb5's key size of 20 is wrong.
-var etypes = []int32{etypeID.AES256_CTS_HMAC_SHA1_96, etypeID.AES128_CTS_HMAC_SHA1_96}
-
-// KeySize is the length in bytes of a key of an encryption type that this program uses, and
-// 0 for any other.
-func KeySize(etype int32) int {
-	switch etype {
-	case etypeID.AES256_CTS_HMAC_SHA1_96:
-		return 32
-	case etypeID.AES128_CTS_HMAC_SHA1_96:
-		return 16
-	}
-	return 0
-}

@@ -49,6 +49,43 @@ func TestPasswordKey(t *testing.T) {
 	}
 }
 
+// The vectors of RFC 8009, appendix A, whose salt holds 16 bytes at random.
+func TestPasswordKeyOfSHA2(t *testing.T) {
+	const salt = "\x10\xdf\x9d\xd7\x83\xe5\xbc\x8a\xce\xa1\x73\x0e\x74\x35\x5f\x61ATHENA.MIT.EDUraeburn"
+	for etype, want := range map[int32]string{
+		AES128SHA256: "089bca48b105ea6ea77ca5d2f39dc5e7",
+		AES256SHA384: "45bd806dbf6a833a9cffc1c94589a222367a79bc21c413718906e9f578a78467",
+	} {
+		key, err := Password("password").key(Principal{}, []keyParams{{etype, salt, 32768}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hex.EncodeToString(key.KeyValue); got != want {
+			t.Errorf("%s: got %s, want %s", EncryptionName(etype), got, want)
+		}
+	}
+}
+
+// RFC 4757 has one vector, "foo"; beyond ASCII the password is in UTF-16, so that
+// code points above U+FFFF are two units; that vector is what Samba 4.22 makes of it.
+func TestPasswordKeyOfRC4(t *testing.T) {
+	for password, want := range map[string]string{
+		"foo":                    "ac8e657f83df82beea5d43bdaf7800cc",
+		"\u00e4\u20ac\U0001d11e": "ffabbbec91d11c5f61e53409206bdf80",
+	} {
+		key, err := Password(password).key(Principal{}, []keyParams{{etype: RC4, salt: "not used"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hex.EncodeToString(key.KeyValue); got != want {
+			t.Errorf("%q: got %s, want %s", password, got, want)
+		}
+	}
+	if _, err := Password("a\xff").key(Principal{}, []keyParams{{etype: RC4}}); err == nil {
+		t.Error("a password that is not UTF-8 has a key")
+	}
+}
+
 func TestUserPrincipal(t *testing.T) {
 	tests := []struct {
 		name, user string

@@ -44,9 +44,17 @@ type Config struct {
 	// than a domain controller spends on a page of a search. Connecting, the KDC and the bind
 	// are given 20 s each if that is less.
 	Timeout time.Duration
+	// Mechanism is how SASL carries Kerberos: GSS-SPNEGO, which is meant where it is empty, or
+	// GSSAPI.
+	Mechanism gss.Mechanism
+	// AllowRC4 takes keys of RC4 where there are none of AES.
+	AllowRC4 bool
 	// Dial connects to the KDC and to the domain controller; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
+
+// types are the encryption types to ask for.
+func (c Config) types() []int32 { return krb5.EncryptionTypes(c.AllowRC4) }
 
 const (
 	defaultTimeout = 150 * time.Second
@@ -109,6 +117,9 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if c.Dial == nil {
 		c.Dial = new(net.Dialer).DialContext
 	}
+	if c.Mechanism == "" {
+		c.Mechanism = gss.SPNEGO
+	}
 	where, err := c.where()
 	if err != nil {
 		return nil, &BindError{Stage: StageCredentials, Err: err}
@@ -128,6 +139,7 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		Address: net.JoinHostPort(where.host, "88"),
 		Timeout: min(c.Timeout, reachTimeout),
 		Dial:    dial,
+		Types:   c.types(),
 	}
 	ticket, err := c.ticket(ctx, kdc, where)
 	if err != nil {
@@ -137,12 +149,12 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, &DialError{Address: where.address, Err: err}
 	}
-	security, err := gss.New(ticket, gss.Options{})
+	security, err := gss.New(ticket, gss.Options{Mechanism: c.Mechanism, Types: c.types()})
 	if err != nil {
 		conn.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
 	}
-	trips, err := bind(ctx, conn, string(gss.SPNEGO), security, min(c.Timeout, reachTimeout))
+	trips, err := bind(ctx, conn, string(c.Mechanism), security, min(c.Timeout, reachTimeout))
 	if err != nil {
 		conn.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
@@ -157,8 +169,8 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		TicketStarts:   ticket.Starts,
 		TicketEnds:     ticket.Ends,
 		TicketRenew:    ticket.Renew,
-		Mechanism:      string(gss.SPNEGO),
-		Protection:     "sealed by Kerberos (GSS-SPNEGO)",
+		Mechanism:      string(c.Mechanism),
+		Protection:     "sealed by Kerberos (" + string(c.Mechanism) + ")",
 		BindTrips:      kdc.Exchanges() + trips,
 		BindTime:       time.Since(begun) - waited,
 	}), nil

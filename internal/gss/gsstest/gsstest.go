@@ -186,6 +186,10 @@ func (a *Acceptor) Offer(layers byte, longest uint32, rrc uint16) []byte {
 // Sign wraps a message without sealing it.
 func (a *Acceptor) Sign(message []byte, rrc uint16) []byte {
 	key, flag := a.key()
+	if key.KeyType == krb5.RC4 {
+		a.SendSeq++
+		return wrapRC4(key.KeyValue, message, a.SendSeq-1, false)
+	}
 	sum := checksum(key, append(bytes.Clone(message), Header(1|flag, 0, 0, a.SendSeq)...), keyusage.GSSAPI_ACCEPTOR_SEAL)
 	body := append(bytes.Clone(message), sum...)
 	n := len(body) - int(rrc)%len(body)
@@ -197,6 +201,14 @@ func (a *Acceptor) Sign(message []byte, rrc uint16) []byte {
 // ReadChoice reads the initiator's choice of a layer and the longest buffer that it takes.
 func (a *Acceptor) ReadChoice(token []byte) (layer byte, longest uint32, err error) {
 	key, flag := a.key()
+	if key.KeyType == krb5.RC4 {
+		a.RecvSeq++
+		message, err := unwrapRC4(key.KeyValue, token, a.RecvSeq-1, false)
+		if err != nil || len(message) != 4 {
+			return 0, 0, fmt.Errorf("% x, %v", message, err)
+		}
+		return message[0], binary.BigEndian.Uint32(message) & 0xffffff, nil
+	}
 	if len(token) < 16+4 || token[2] != flag || binary.BigEndian.Uint64(token[8:]) != a.RecvSeq {
 		return 0, 0, fmt.Errorf("not a signed token: % x", token)
 	}
@@ -238,6 +250,10 @@ func Header(flags byte, ec, rrc uint16, seq uint64) []byte {
 // Wrap seals a message with a filler of ec bytes, rotated by rrc.
 func (a *Acceptor) Wrap(message []byte, ec, rrc uint16) []byte {
 	key, flag := a.key()
+	if key.KeyType == krb5.RC4 {
+		a.SendSeq++
+		return wrapRC4(key.KeyValue, message, a.SendSeq-1, true)
+	}
 	flags := 1 | 2 | flag
 	plain := append(append(bytes.Clone(message), make([]byte, ec)...), Header(flags, ec, 0, a.SendSeq)...)
 	ed, err := crypto.GetEncryptedData(plain, key, keyusage.GSSAPI_ACCEPTOR_SEAL, 0)
@@ -254,6 +270,10 @@ func (a *Acceptor) Wrap(message []byte, ec, rrc uint16) []byte {
 // Unwrap opens a message of the initiator, which does not rotate.
 func (a *Acceptor) Unwrap(token []byte) ([]byte, error) {
 	key, flag := a.key()
+	if key.KeyType == krb5.RC4 {
+		a.RecvSeq++
+		return unwrapRC4(key.KeyValue, token, a.RecvSeq-1, true)
+	}
 	want := Header(2|flag, 0, 0, a.RecvSeq)
 	if len(token) < 16 || !bytes.Equal(token[:16], want) {
 		return nil, fmt.Errorf("header % x, want % x", token[:min(16, len(token))], want)
