@@ -19,9 +19,8 @@ type Lab struct {
 	// DC and Domain are of today's forest: the 2019 schema, functional level 2016.
 	DC, Domain, BaseDN string
 	// SecondDC is a writable domain controller of the same domain, RODC a read-only one. Both are of the site Branch,
-	// where who connects from BranchAddress is, too; DC and other clients are of
-	// the default one.
-	SecondDC, RODC, BranchAddress string
+	// where who connects from BranchAddress is, too; DC is of the default one, as who connects from HomeAddress.
+	SecondDC, RODC, BranchAddress, HomeAddress string
 	// DNS is the address of the server that knows them; this machine's resolver does not.
 	DNS string
 	// IPv6 is an address of DC; empty where this machine has no IPv6.
@@ -76,6 +75,7 @@ func fromEnvironment(env func(string) string) (lab *Lab, missing string) {
 		{"GMSACTL_LAB_SECOND_DC", &lab.SecondDC},
 		{"GMSACTL_LAB_RODC", &lab.RODC},
 		{"GMSACTL_LAB_BRANCH_ADDRESS", &lab.BranchAddress},
+		{"GMSACTL_LAB_HOME_ADDRESS", &lab.HomeAddress},
 		{"GMSACTL_LAB_DNS", &lab.DNS},
 		{"GMSACTL_LAB_RUN", &lab.script},
 	} {

@@ -14,7 +14,7 @@ func TestFromEnvironment(t *testing.T) {
 		"GMSACTL_LAB_PASSWORD_FILE": "/p", "GMSACTL_LAB_CA_FILE": "/ca", "GMSACTL_LAB_OLD_DC": "dc7.old.example",
 		"GMSACTL_LAB_OLD_DOMAIN": "old.example", "GMSACTL_LAB_OLD_PASSWORD_FILE": "/q", "GMSACTL_LAB_OLD_CA_FILE": "/cb",
 		"GMSACTL_LAB_KRB5_CONFIG": "/k", "GMSACTL_LAB_RUN": "/lab", "GMSACTL_LAB_SECOND_DC": "dc7b.corp.example",
-		"GMSACTL_LAB_RODC": "rodc7.corp.example", "GMSACTL_LAB_BRANCH_ADDRESS": "127.71.7.200", "GMSACTL_LAB_DNS": "127.71.7.1",
+		"GMSACTL_LAB_RODC": "rodc7.corp.example", "GMSACTL_LAB_BRANCH_ADDRESS": "127.71.7.200", "GMSACTL_LAB_HOME_ADDRESS": "127.71.7.100", "GMSACTL_LAB_DNS": "127.71.7.1",
 	}
 	lab, missing := fromEnvironment(func(name string) string { return whole[name] })
 	if missing != "" {
@@ -24,7 +24,7 @@ func TestFromEnvironment(t *testing.T) {
 		DC: "dc7.corp.example", Domain: "corp.example", BaseDN: "DC=corp,DC=example", User: "Administrator",
 		PasswordFile: "/p", CAFile: "/ca", OldDC: "dc7.old.example", OldDomain: "old.example",
 		OldBaseDN: "DC=old,DC=example", OldPasswordFile: "/q", OldCAFile: "/cb", KRB5Config: "/k", script: "/lab",
-		SecondDC: "dc7b.corp.example", RODC: "rodc7.corp.example", BranchAddress: "127.71.7.200", DNS: "127.71.7.1",
+		SecondDC: "dc7b.corp.example", RODC: "rodc7.corp.example", BranchAddress: "127.71.7.200", HomeAddress: "127.71.7.100", DNS: "127.71.7.1",
 	}
 	if *lab != want {
 		t.Errorf("got %+v, want %+v", *lab, want)
