@@ -3,7 +3,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 FUZZTIME    ?= 10s
-SCRIPTS     := lab/lab lab/seed-demo .ci/run
+SCRIPTS     := lab/lab lab/system.sh lab/wine lab/seed-demo .ci/run
 
 .DEFAULT_GOAL := build
 .PHONY: help build demo demo-capture test lint fuzz corpora bench bench-sweep bench-forest lab lab-down clean
@@ -57,7 +57,7 @@ lint: ## gofmt, go vet, staticcheck, govulncheck, shellcheck
 		echo "$$out" | tail -n 2 | sed 's/^/lint:   /'; \
 		echo "lint: a copy of the database can be named: GOVULNDB=file:///path make lint"; \
 	else echo "$$out"; exit 1; fi
-	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
+	@if command -v shellcheck >/dev/null; then echo shellcheck -x $(SCRIPTS); shellcheck -x $(SCRIPTS); \
 	else echo "lint: NOT CHECKED: shellcheck is not installed"; fi
 
 fuzz: ## every fuzz test in turn, FUZZTIME=10s each
