@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jcmturner/gofork/encoding/asn1"
 	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/iana"
@@ -30,17 +31,25 @@ import (
 // maxReply caps what a KDC may send: a ticket with a large PAC has some 64 KiB.
 const maxReply = 1 << 20
 
-// Client asks one KDC.
+// Client asks the KDC of one realm, and those of the realms that it refers to.
 type Client struct {
+	Realm   string // of Address
 	Address string // host:port of the KDC
-	Timeout time.Duration
+	// Others finds the KDCs of another realm as host:port, the first to be asked first. Nil
+	// finds none.
+	Others  func(ctx context.Context, realm string) ([]string, error)
+	Timeout time.Duration // of one request to one KDC; 0: none
 	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Now     func() time.Time // the clock; nil is time.Now
 	// Types are the encryption types that are asked for and taken, the best first; nil is
 	// EncryptionTypes(false).
 	Types []int32
 
 	exchanges atomic.Int64
 }
+
+// maxReferrals is how many realms may lie between the client's and the service's.
+const maxReferrals = 8
 
 // Exchanges is how many requests were answered or waited for.
 func (c *Client) Exchanges() int64 { return c.exchanges.Load() }
@@ -52,81 +61,185 @@ func (c *Client) types() []int32 {
 	return c.Types
 }
 
-// Login proves who it is to the KDC and returns a ticket-granting ticket. A refusal is an
-// *Error. A wrong secret is sent once, so it counts once against the account. RFC 4120, 3.1.
+func (c *Client) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+// Login proves who it is to the KDC and returns a ticket-granting ticket. The KDC of another
+// realm may say whose account it is; the proof is for the KDC of that realm then. A refusal
+// is an *Error. A wrong secret is sent once, so it counts once against the account.
+// RFC 4120, 3.1; RFC 6806, 7.
 func (c *Client) Login(ctx context.Context, client Principal, secret Secret) (*Ticket, error) {
+	asked := []string{client.Realm}
+	for {
+		tgt, elsewhere, err := c.login(ctx, client, secret)
+		if elsewhere == "" {
+			return tgt, err
+		}
+		if err := follow(asked, elsewhere); err != nil {
+			return nil, err
+		}
+		asked = append(asked, elsewhere)
+		client.Realm = elsewhere
+	}
+}
+
+// follow says why a referral is not followed: it goes in circles, or on for ever.
+func follow(asked []string, next string) error {
+	last := asked[len(asked)-1]
+	if slices.ContainsFunc(asked, func(r string) bool { return strings.EqualFold(r, next) }) {
+		return &ReferralError{From: last, Realm: next, Why: "which was asked before"}
+	}
+	if len(asked) > maxReferrals {
+		return &ReferralError{From: last, Realm: next, Why: "after too many others"}
+	}
+	return nil
+}
+
+// login asks the KDC of one realm, or says to which realm that refers.
+func (c *Client) login(ctx context.Context, client Principal, secret Secret) (_ *Ticket, elsewhere string, err error) {
 	sname := types.PrincipalName{
 		NameType:   nametype.KRB_NT_SRV_INST,
 		NameString: []string{"krbtgt", client.Realm},
 	}
 	req, err := messages.NewASReq(client.Realm, settings(c.types()), client.Name, sname)
 	if err != nil {
-		return nil, fmt.Errorf("make AS-REQ: %w", err)
+		return nil, "", fmt.Errorf("make AS-REQ: %w", err)
 	}
-	if client.Name.NameType == nametype.KRB_NT_ENTERPRISE || shortRealm(client.Realm) {
+	canonical := client.Name.NameType == nametype.KRB_NT_ENTERPRISE || shortRealm(client.Realm)
+	if canonical {
 		types.SetFlag(&req.ReqBody.KDCOptions, flags.Canonicalize)
 	}
 
 	// The first request asks how to prove it: with which key and which salt.
-	reply, err := c.as(ctx, req)
+	reply, err := c.as(ctx, client.Realm, req)
 	var key types.EncryptionKey
 	var refused *refusal
-	if errors.As(err, &refused) && refused.err.Code == PreauthRequired {
-		key, err = preauthKey(refused.edata, client, secret, c.types())
-		if err != nil {
-			return nil, err
-		}
-		defer clear(key.KeyValue)
-		pa, err := timestamp(key)
-		if err != nil {
-			return nil, err
-		}
-		req.PAData = types.PADataSequence{pa}
-		// Nothing after this line sends again, whatever comes back.
-		reply, err = c.as(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
-		return nil, err
-	} else {
+	switch {
+	case err == nil:
 		// The account needs no pre-authentication.
 		key, err = replyKey(reply, client, secret, c.types())
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		defer clear(key.KeyValue)
+	case !errors.As(err, &refused):
+		return nil, "", err
+	case canonical && refused.err.Code == WrongRealm && refused.err.Realm != "":
+		return nil, refused.err.Realm, nil
+	case refused.err.Code != PreauthRequired:
+		return nil, "", err
+	default:
+		key, err = preauthKey(refused.edata, client, secret, c.types())
+		if err != nil {
+			return nil, "", err
+		}
+		defer clear(key.KeyValue)
+		pa, err := timestamp(key, c.now())
+		if err != nil {
+			return nil, "", err
+		}
+		req.PAData = types.PADataSequence{pa}
+		// Nothing after this line sends again, whatever comes back.
+		reply, err = c.as(ctx, client.Realm, req)
+		if err != nil {
+			return nil, "", err
+		}
 	}
 
 	part, err := decrypt(reply.EncPart, key, keyusage.AS_REP_ENCPART)
 	if err != nil {
-		return nil, fmt.Errorf("read AS-REP: %w", err)
+		return nil, "", fmt.Errorf("read AS-REP: %w", err)
 	}
-	canonical := types.IsFlagSet(&req.ReqBody.KDCOptions, flags.Canonicalize)
+	home, ok := grants(part.SName)
 	switch {
 	case part.Nonce != req.ReqBody.Nonce:
-		return nil, errors.New("read AS-REP: the nonce is not ours")
-	case !canonical && (!sameName(reply.CName, client.Name) || !strings.EqualFold(reply.CRealm, client.Realm)):
-		return nil, fmt.Errorf("read AS-REP: it is for %s", Principal{reply.CName, reply.CRealm})
-	case len(part.SName.NameString) != 2 || part.SName.NameString[0] != "krbtgt":
-		return nil, fmt.Errorf("read AS-REP: the ticket is for %s", part.SName.PrincipalNameString())
-	case !strings.EqualFold(part.SName.NameString[1], part.SRealm) && !canonical:
-		return nil, fmt.Errorf("read AS-REP: the ticket is for %s", part.SName.PrincipalNameString())
+		err = errors.New("the nonce is not ours")
+	case !ok || !strings.EqualFold(home, part.SRealm):
+		err = fmt.Errorf("the ticket is for %s", Principal{part.SName, part.SRealm})
+	case !strings.EqualFold(home, client.Realm) && !shortRealm(client.Realm):
+		err = fmt.Errorf("the ticket is for %s, not of %s", Principal{part.SName, part.SRealm}, client.Realm)
+	case !strings.EqualFold(reply.CRealm, part.SRealm), !canonical && !sameName(reply.CName, client.Name):
+		err = fmt.Errorf("it is for %s", Principal{reply.CName, reply.CRealm})
 	}
-	return ticket(reply.KDCRepFields, part, c.types())
+	if err != nil {
+		clear(part.Key.KeyValue)
+		return nil, "", fmt.Errorf("read AS-REP: %w", err)
+	}
+	tgt, err := ticket(reply.KDCRepFields, part, c.types())
+	return tgt, "", err
 }
 
-// Service asks for a ticket to a service with a ticket-granting ticket for the service's
-// realm. RFC 4120, 3.3.
-func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*Ticket, error) {
-	kdc := tgt.Server
-	if len(kdc.Name.NameString) != 2 || kdc.Name.NameString[0] != "krbtgt" {
-		return nil, fmt.Errorf("ticket for %s cannot ask for others", kdc)
+// grants is the realm whose KDC takes tickets for a name, and false where they are for
+// another service.
+func grants(name types.PrincipalName) (realm string, ok bool) {
+	if s := name.NameString; len(s) == 2 && s[0] == "krbtgt" {
+		return s[1], true
 	}
-	if err := CheckKey("the key of the ticket for "+kdc.String(), tgt.Key.KeyType, len(tgt.Key.KeyValue), c.types()); err != nil {
+	return "", false
+}
+
+// Service asks for a ticket to a service with a ticket-granting ticket, from realm to realm
+// until it is the service's. RFC 4120, 3.3; RFC 6806, 8.
+func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*Ticket, error) {
+	realm, ok := grants(tgt.Server.Name)
+	if !ok {
+		return nil, fmt.Errorf("ticket for %s cannot ask for others", tgt.Server)
+	}
+	asked := []string{realm}
+	byRealm := false
+	for {
+		// A KDC knows the realm of a service, or at least the way to the realm that we know.
+		want := service.Name
+		if byRealm && !strings.EqualFold(realm, service.Realm) {
+			want = ServicePrincipal("krbtgt", service.Realm, "").Name
+		}
+		t, err := c.tgs(ctx, realm, tgt, want)
+		var refused *Error
+		if errors.As(err, &refused) && refused.Code == ServiceUnknown && !byRealm && !strings.EqualFold(realm, service.Realm) {
+			byRealm = true
+			continue
+		}
+		if err != nil {
+			if !strings.EqualFold(realm, c.Realm) && c.Realm != "" {
+				err = fmt.Errorf("ask realm %s: %w", realm, err)
+			}
+			return nil, err
+		}
+		if len(asked) > 1 {
+			clear(tgt.Key.KeyValue) // nobody else has it
+		}
+		next, ok := grants(t.Server.Name)
+		if !ok {
+			if !strings.EqualFold(realm, service.Realm) {
+				clear(t.Key.KeyValue)
+				return nil, fmt.Errorf("read TGS-REP: the ticket is for %s", t.Server)
+			}
+			return t, nil
+		}
+		err = follow(asked, next)
+		if strings.EqualFold(realm, service.Realm) {
+			err = &ReferralError{From: realm, Realm: next, Why: "in which the service is, it says"}
+		}
+		if err != nil {
+			clear(t.Key.KeyValue)
+			return nil, err
+		}
+		asked = append(asked, next)
+		realm, tgt = next, t
+	}
+}
+
+// tgs asks the KDC of a realm for a ticket. The ticket is for what was asked for, or for the
+// KDC of another realm.
+func (c *Client) tgs(ctx context.Context, realm string, tgt *Ticket, name types.PrincipalName) (*Ticket, error) {
+	if err := CheckKey("the key of the ticket for "+tgt.Server.String(), tgt.Key.KeyType, len(tgt.Key.KeyValue), c.types()); err != nil {
 		return nil, err
 	}
-	req, err := tgsRequest(tgt, service, c.types())
+	req, err := tgsRequest(tgt, Principal{name, realm}, c.types(), c.now())
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
 	}
@@ -134,11 +247,11 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 	if err != nil {
 		return nil, fmt.Errorf("make TGS-REQ: %w", err)
 	}
-	b, err = c.exchange(ctx, b)
+	b, err = c.exchange(ctx, realm, b)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := parseTGSReply(b, time.Now())
+	reply, err := parseTGSReply(b, c.now())
 	if err != nil {
 		return nil, err
 	}
@@ -146,17 +259,19 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 	if err != nil {
 		return nil, fmt.Errorf("read TGS-REP: %w", err)
 	}
-	if part.Nonce != req.ReqBody.Nonce {
-		return nil, errors.New("read TGS-REP: the nonce is not ours")
+	next, refers := grants(part.SName)
+	switch {
+	case part.Nonce != req.ReqBody.Nonce:
+		err = errors.New("the nonce is not ours")
+	case !sameName(part.SName, name) && (!refers || strings.EqualFold(next, realm)),
+		!sameName(reply.Ticket.SName, part.SName), !strings.EqualFold(part.SRealm, realm):
+		err = fmt.Errorf("the ticket is for %s", Principal{part.SName, part.SRealm})
+	case !sameName(reply.CName, tgt.Client.Name):
+		err = fmt.Errorf("it is for %s", Principal{reply.CName, reply.CRealm})
 	}
-	if s := part.SName.NameString; len(s) == 2 && s[0] == "krbtgt" {
-		return nil, &ReferralError{Realm: s[1]}
-	}
-	if !sameName(part.SName, service.Name) || !sameName(reply.Ticket.SName, service.Name) || !strings.EqualFold(part.SRealm, service.Realm) {
-		return nil, fmt.Errorf("read TGS-REP: the ticket is for %s", Principal{part.SName, part.SRealm})
-	}
-	if !sameName(reply.CName, tgt.Client.Name) {
-		return nil, fmt.Errorf("read TGS-REP: it is for %s", Principal{reply.CName, reply.CRealm})
+	if err != nil {
+		clear(part.Key.KeyValue)
+		return nil, fmt.Errorf("read TGS-REP: %w", err)
 	}
 	t, err := ticket(reply.KDCRepFields, part, c.types())
 	if err != nil {
@@ -180,7 +295,7 @@ func settings(etypes []int32) *config.Config {
 // the long one.
 func shortRealm(realm string) bool { return !strings.Contains(realm, ".") }
 
-func tgsRequest(tgt *Ticket, service Principal, etypes []int32) (*messages.TGSReq, error) {
+func tgsRequest(tgt *Ticket, service Principal, etypes []int32, now time.Time) (*messages.TGSReq, error) {
 	nonce, err := rand.Int(rand.Reader, big.NewInt(1<<31-1))
 	if err != nil {
 		return nil, err
@@ -216,6 +331,7 @@ func tgsRequest(tgt *Ticket, service Principal, etypes []int32) (*messages.TGSRe
 	if err != nil {
 		return nil, err
 	}
+	auth.CTime, auth.Cusec = now.UTC(), now.Nanosecond()/1000
 	auth.Cksum = types.Checksum{CksumType: et.GetHashID(), Checksum: sum}
 	ap, err := messages.NewAPReq(tgt.Ticket, tgt.Key, auth)
 	if err != nil {
@@ -239,16 +355,16 @@ func (r *refusal) Error() string { return r.err.Error() }
 
 func (r *refusal) Unwrap() error { return r.err }
 
-func (c *Client) as(ctx context.Context, req messages.ASReq) (*messages.ASRep, error) {
+func (c *Client) as(ctx context.Context, realm string, req messages.ASReq) (*messages.ASRep, error) {
 	b, err := req.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("make AS-REQ: %w", err)
 	}
-	b, err = c.exchange(ctx, b)
+	b, err = c.exchange(ctx, realm, b)
 	if err != nil {
 		return nil, err
 	}
-	return parseASReply(b, time.Now())
+	return parseASReply(b, c.now())
 }
 
 // parseASReply reads an AS-REP; a KRB-ERROR in its place is a *refusal.
@@ -326,8 +442,8 @@ func ticket(rep messages.KDCRepFields, part *messages.EncKDCRepPart, etypes []in
 }
 
 // timestamp is the proof of a key: the time, encrypted. RFC 4120, 5.2.7.2.
-func timestamp(key types.EncryptionKey) (types.PAData, error) {
-	b, err := types.GetPAEncTSEncAsnMarshalled()
+func timestamp(key types.EncryptionKey, now time.Time) (types.PAData, error) {
+	b, err := asn1.Marshal(types.PAEncTSEnc{PATimestamp: now.UTC(), PAUSec: now.Nanosecond() / 1000})
 	if err != nil {
 		return types.PAData{}, fmt.Errorf("make timestamp: %w", err)
 	}
@@ -431,8 +547,51 @@ func parseParams(methods types.PADataSequence, client Principal, etypes []int32)
 	return out, nil
 }
 
-// exchange sends a request and reads one reply. RFC 4120, 7.2.2.
-func (c *Client) exchange(ctx context.Context, req []byte) ([]byte, error) {
+// kdcs is the KDCs of a realm. A realm without a dot may be a short name, which any KDC of the
+// forest knows better.
+func (c *Client) kdcs(ctx context.Context, realm string) ([]string, error) {
+	if c.Realm == "" || strings.EqualFold(realm, c.Realm) || shortRealm(realm) {
+		return []string{c.Address}, nil
+	}
+	if c.Others == nil {
+		return nil, &RealmError{Realm: realm, Err: errors.New("no other realm than " + c.Realm + " is asked")}
+	}
+	addresses, err := c.Others(ctx, realm)
+	if err == nil && len(addresses) == 0 {
+		err = errors.New("there is none")
+	}
+	if err != nil {
+		return nil, &RealmError{Realm: realm, Err: err}
+	}
+	return addresses, nil
+}
+
+// exchange sends a request to a KDC of a realm and reads one reply: the first KDC that can be
+// reached gets it, and no other. RFC 4120, 7.2.2.
+func (c *Client) exchange(ctx context.Context, realm string, req []byte) ([]byte, error) {
+	addresses, err := c.kdcs(ctx, realm)
+	if err != nil {
+		return nil, err
+	}
+	var tried []*DialError
+	for _, address := range addresses {
+		reply, err := c.ask(ctx, address, req)
+		var dial *DialError
+		if !errors.As(err, &dial) {
+			return reply, err
+		}
+		tried = append(tried, dial)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(tried) == 1 {
+		return nil, tried[0]
+	}
+	return nil, &UnreachableError{Realm: realm, Tried: tried}
+}
+
+func (c *Client) ask(ctx context.Context, address string, req []byte) ([]byte, error) {
 	if c.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
@@ -442,9 +601,9 @@ func (c *Client) exchange(ctx context.Context, req []byte) ([]byte, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	conn, err := dial(ctx, "tcp", c.Address)
+	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
-		return nil, &DialError{c.Address, err}
+		return nil, &DialError{address, err}
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -455,7 +614,7 @@ func (c *Client) exchange(ctx context.Context, req []byte) ([]byte, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return nil, fmt.Errorf("ask KDC %s: %w", c.Address, err)
+		return nil, fmt.Errorf("ask KDC %s: %w", address, err)
 	}
 	return reply, nil
 }

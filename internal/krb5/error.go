@@ -3,6 +3,7 @@ package krb5
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
@@ -93,10 +94,48 @@ func (e *NoKeyError) Error() string {
 	return fmt.Sprintf("keytab %s has no key of %v for %s", e.Path, names, e.Client)
 }
 
-// ReferralError says that the KDC sent the request to another realm.
-type ReferralError struct{ Realm string }
+// ReferralError says that the KDC of a realm sent the request to another, and why that was
+// not followed.
+type ReferralError struct {
+	From, Realm string
+	Why         string
+}
 
-func (e *ReferralError) Error() string { return "the KDC refers to realm " + e.Realm }
+func (e *ReferralError) Error() string {
+	return fmt.Sprintf("the KDC of %s refers to realm %s, %s", e.From, e.Realm, e.Why)
+}
+
+// RealmError says that the KDCs of a realm cannot be found.
+type RealmError struct {
+	Realm string
+	Err   error
+}
+
+func (e *RealmError) Error() string { return "find a KDC of realm " + e.Realm + ": " + e.Err.Error() }
+
+func (e *RealmError) Unwrap() error { return e.Err }
+
+// UnreachableError says that no KDC of a realm could be reached.
+type UnreachableError struct {
+	Realm string
+	Tried []*DialError
+}
+
+func (e *UnreachableError) Error() string {
+	var all []string
+	for _, t := range e.Tried {
+		all = append(all, t.Error())
+	}
+	return fmt.Sprintf("no KDC of realm %s can be reached: %s", e.Realm, strings.Join(all, "; "))
+}
+
+func (e *UnreachableError) Unwrap() []error {
+	var all []error
+	for _, t := range e.Tried {
+		all = append(all, t)
+	}
+	return all
+}
 
 // DialError says that the KDC could not be reached.
 type DialError struct {

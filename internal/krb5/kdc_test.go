@@ -365,6 +365,14 @@ func TestLoginRefusesWhatTheKDCSays(t *testing.T) {
 		{"another realm", func(k *kdc) {
 			k.asReply = func(r *messages.ASRep, _ *messages.EncKDCRepPart) { r.CRealm = "EVIL.EXAMPLE" }
 		}, nil},
+		{"a ticket for another realm's KDC", func(k *kdc) {
+			k.asReply = func(_ *messages.ASRep, p *messages.EncKDCRepPart) { p.SName.NameString[1] = "EVIL.EXAMPLE" }
+		}, nil},
+		{"a ticket of another realm", func(k *kdc) {
+			k.asReply = func(_ *messages.ASRep, p *messages.EncKDCRepPart) {
+				p.SRealm, p.SName.NameString[1] = "EVIL.EXAMPLE", "EVIL.EXAMPLE"
+			}
+		}, nil},
 		{"a ticket for something else", func(k *kdc) {
 			k.asReply = func(_ *messages.ASRep, p *messages.EncKDCRepPart) { p.SName.NameString[0] = "cifs" }
 		}, nil},
@@ -411,9 +419,17 @@ func TestServiceRefusesWhatTheKDCSays(t *testing.T) {
 		}, nil},
 		{"another realm", func(_ *messages.TGSRep, p *messages.EncKDCRepPart) { p.SRealm = "EVIL.EXAMPLE" }, nil},
 		{"another client", func(r *messages.TGSRep, _ *messages.EncKDCRepPart) { r.CName.NameString = []string{"eve"} }, nil},
-		{"a referral", func(_ *messages.TGSRep, p *messages.EncKDCRepPart) {
+		{"a referral out of the service's realm", func(r *messages.TGSRep, p *messages.EncKDCRepPart) {
 			p.SName.NameString = []string{"krbtgt", "OTHER.EXAMPLE"}
+			r.Ticket.SName = p.SName
 		}, new(*ReferralError)},
+		{"a ticket for itself", func(r *messages.TGSRep, p *messages.EncKDCRepPart) {
+			p.SName.NameString = []string{"krbtgt", "CORP.EXAMPLE"}
+			r.Ticket.SName = p.SName
+		}, nil},
+		{"a referral with the ticket of something else", func(_ *messages.TGSRep, p *messages.EncKDCRepPart) {
+			p.SName.NameString = []string{"krbtgt", "OTHER.EXAMPLE"}
+		}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,7 +1,7 @@
-// Package krb5 gets Kerberos tickets from one KDC: the AS and TGS exchanges of RFC 4120
-// on gokrb5's messages and crypto, over TCP, with a context. Credentials come from a
-// password, a keytab file or a credential cache file. It reads no krb5.conf, finds no
-// KDC, keeps no cache and never sends a password twice.
+// Package krb5 gets Kerberos tickets: the AS and TGS exchanges of RFC 4120 on gokrb5's
+// messages and crypto, over TCP, with a context, from realm to realm where one refers to
+// another. Credentials come from a password, a keytab file or a credential cache file. It
+// reads krb5.conf, looks nothing up in DNS, keeps no cache and never sends a password twice.
 package krb5
 
 import (
