@@ -14,7 +14,7 @@ const module = "github.com/gmsactl/gmsactl/"
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
 	"cmd/gmsactl": {"internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gss",
-		"internal/krb5", "internal/ldapx", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
+		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/plan", "internal/whoami"},
 	"internal/whoami":      {"internal/acl", "internal/audit", "internal/directory", "internal/explain", "internal/sddl", "internal/words"},
 	"internal/explain":     {"internal/acl", "internal/audit", "internal/directory", "internal/sddl", "internal/words"},

@@ -130,6 +130,11 @@ func (c *Client) login(ctx context.Context, client Principal, secret Secret) (_ 
 		return nil, "", err
 	case canonical && refused.err.Code == WrongRealm && refused.err.Realm != "":
 		return nil, refused.err.Realm, nil
+	case refused.err.Code == ClientUnknown && c.Realm != "" && shortRealm(client.Realm) && client.Name.NameType == nametype.KRB_NT_PRINCIPAL:
+		// It may be the short name of a domain that this KDC's trusts. Those it looks for in
+		// enterprise names only.
+		name := client.Name.PrincipalNameString() + "@" + client.Realm
+		return c.login(ctx, principal(nametype.KRB_NT_ENTERPRISE, name, c.Realm), secret)
 	case refused.err.Code != PreauthRequired:
 		return nil, "", err
 	default:

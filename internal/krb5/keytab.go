@@ -145,11 +145,18 @@ func (t *Keytab) key(client Principal, params []keyParams) (types.EncryptionKey,
 }
 
 func (t *Keytab) matches(have, want Principal) bool {
-	if !sameName(have.Name, want.Name) {
-		// An enterprise name is one component, NAME@SUFFIX; a keytab may have it split.
-		return len(want.Name.NameString) == 1 && strings.EqualFold(have.String(), want.Name.NameString[0])
+	if sameName(have.Name, want.Name) {
+		return strings.EqualFold(have.Realm, want.Realm)
 	}
-	return strings.EqualFold(have.Realm, want.Realm)
+	if len(want.Name.NameString) != 1 {
+		return false
+	}
+	// An enterprise name is one component, NAME@SUFFIX; a keytab may have it split, and has
+	// the long name of a domain where the suffix is the short one.
+	enterprise := want.Name.NameString[0]
+	name, suffix, _ := strings.Cut(enterprise, "@")
+	return strings.EqualFold(have.String(), enterprise) ||
+		suffix != "" && shortRealm(suffix) && strings.EqualFold(have.Name.PrincipalNameString(), name) && strings.EqualFold(have.Realm, want.Realm)
 }
 
 // First is the principal of the first key, whom a keytab of one account belongs to. ok is

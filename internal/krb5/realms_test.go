@@ -36,6 +36,7 @@ type realm struct {
 	services []string          // its services
 	accounts map[string]string // the realm of accounts of other realms, by UPN suffix
 	routes   map[string]string // the next realm, by service or krbtgt/REALM
+	unknown  bool              // realms of other accounts are known in enterprise names only
 	reply    func(*messages.TGSRep, *messages.EncKDCRepPart)
 }
 
@@ -104,6 +105,9 @@ func (w *world) answer(r *realm, b []byte) ([]byte, error) {
 	if i := strings.LastIndexByte(user, '@'); i >= 0 && req.ReqBody.CName.NameType == 10 {
 		elsewhere = r.accounts[user[i+1:]]
 	} else if req.ReqBody.Realm != r.name {
+		if r.unknown {
+			return r.kdc.refuse(ClientUnknown, nil)
+		}
 		elsewhere = r.accounts[req.ReqBody.Realm]
 	}
 	if elsewhere != "" {
@@ -216,6 +220,11 @@ func TestReferrals(t *testing.T) {
 			"A.EXAMPLE " + target, "B.EXAMPLE " + target, "C.EXAMPLE " + target}},
 		{"the DNS name of the domain", `a.example\bob`, nil, []string{
 			"A.EXAMPLE AS", "A.EXAMPLE AS with proof",
+			"A.EXAMPLE " + target, "B.EXAMPLE " + target, "C.EXAMPLE " + target}},
+		{"a short domain name that the KDC knows in an enterprise name only", `A\bob`, func(w *world) {
+			w.realms["C.EXAMPLE"].unknown = true
+		}, []string{
+			"C.EXAMPLE AS", "C.EXAMPLE AS", "A.EXAMPLE AS", "A.EXAMPLE AS with proof",
 			"A.EXAMPLE " + target, "B.EXAMPLE " + target, "C.EXAMPLE " + target}},
 		{"by way of a realm that knows better", "bob@a.example", func(w *world) {
 			w.realms["C.EXAMPLE"].accounts["a.example"] = "B.EXAMPLE"

@@ -105,6 +105,14 @@ func (l *Lab) RunOld(t testing.TB, args ...string) string {
 	return l.RunInput(t, "", append([]string{"--old"}, args...)...)
 }
 
+// Trust makes the two forests trust each other, and leaves it at that.
+func (l *Lab) Trust(t testing.TB) {
+	t.Helper()
+	if out, err := exec.Command(l.script, "trust").CombinedOutput(); err != nil {
+		t.Fatalf("make the lab's forests trust each other: %v\n%s", err, out)
+	}
+}
+
 // RunSecond runs a command on SecondDC.
 func (l *Lab) RunSecond(t testing.TB, args ...string) string {
 	t.Helper()

@@ -35,16 +35,12 @@ func (c Config) ticket(ctx context.Context, kdc *krb5.Client, at endpoint) (*krb
 	if err != nil {
 		return nil, &BindError{StageCredentials, err}
 	}
-	if p, ok := secret.(krb5.Password); ok {
-		defer clear(p)
-	}
+	defer wipe(secret)
 	tgt, err := kdc.Login(ctx, client, secret)
 	if err != nil {
 		return nil, kdcError(err)
 	}
-	if !strings.EqualFold(tgt.Server.Realm, at.realm) {
-		return nil, &BindError{StageTicket, fmt.Errorf("%s is an account of %s, not of %s", client, tgt.Server.Realm, at.realm)}
-	}
+	defer clear(tgt.Key.KeyValue)
 	t, err := kdc.Service(ctx, tgt, service)
 	if err != nil {
 		return nil, kdcError(err)
@@ -52,9 +48,21 @@ func (c Config) ticket(ctx context.Context, kdc *krb5.Client, at endpoint) (*krb
 	return t, nil
 }
 
+// wipe zeroes what a client proves itself with.
+func wipe(secret krb5.Secret) {
+	switch s := secret.(type) {
+	case krb5.Password:
+		clear(s)
+	case *krb5.Keytab:
+		s.Wipe()
+	}
+}
+
+// kdcError is the error of the pinned KDC, or of another realm's, as Dial returns it.
 func kdcError(err error) error {
 	var dial *krb5.DialError
-	if errors.As(err, &dial) {
+	var none *krb5.UnreachableError
+	if errors.As(err, &dial) && !errors.As(err, &none) {
 		return &DialError{Address: dial.Address, Err: dial.Err}
 	}
 	return &BindError{StageTicket, err}
@@ -68,8 +76,8 @@ type NoTicketError struct {
 }
 
 func (e *NoTicketError) Error() string {
-	return fmt.Sprintf("credential cache %s of %s has neither a ticket for %s nor one for krbtgt/%s",
-		e.Path, e.Client, e.Service, e.Service.Realm)
+	return fmt.Sprintf("credential cache %s of %s has neither a ticket for %s nor a ticket-granting ticket to ask for it with",
+		e.Path, e.Client, e.Service)
 }
 
 func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Principal) (*krb5.Ticket, error) {
@@ -96,21 +104,28 @@ func (c Config) cached(ctx context.Context, kdc *krb5.Client, service krb5.Princ
 		}
 	}
 	now := time.Now()
+	if c.now != nil {
+		now = c.now()
+	}
 	// A ticket for the service itself needs no KDC, and may be all that there is.
-	t, serviceErr := cache.Ticket(service, now)
+	t, err := cache.Ticket(service, now)
 	if t != nil {
 		return t, nil
 	}
-	tgt, err := cache.TGT(service.Realm, now)
-	if tgt != nil {
-		t, err := kdc.Service(ctx, tgt, service)
-		if err != nil {
-			return nil, kdcError(err)
+	// Next best is one for the service's realm, and then that of the account's own.
+	for _, realm := range []string{service.Realm, cache.Client.Realm} {
+		tgt, tgtErr := cache.TGT(realm, now)
+		if tgt != nil {
+			defer clear(tgt.Key.KeyValue)
+			t, err := kdc.Service(ctx, tgt, service)
+			if err != nil {
+				return nil, kdcError(err)
+			}
+			return t, nil
 		}
-		return t, nil
-	}
-	if err == nil {
-		err = serviceErr
+		if tgtErr != nil {
+			err = tgtErr
+		}
 	}
 	if err == nil {
 		err = &NoTicketError{Path: cache.Path, Client: cache.Client, Service: service}

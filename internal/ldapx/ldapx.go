@@ -49,8 +49,13 @@ type Config struct {
 	Mechanism gss.Mechanism
 	// AllowRC4 takes keys of RC4 where there are none of AES.
 	AllowRC4 bool
-	// Dial connects to the KDC and to the domain controller; nil is net.Dialer's.
+	// KDCs finds the KDCs of a realm that is not the domain controller's, as host:port, the
+	// first to be asked first. Nil finds none, and then only accounts of its realm can bind.
+	KDCs func(ctx context.Context, realm string) ([]string, error)
+	// Dial connects to KDCs and to the domain controller; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	now func() time.Time // nil: time.Now
 }
 
 // types are the encryption types to ask for.
@@ -136,10 +141,13 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	var in, out atomic.Int64
 	dial := counted(c.Dial, &in, &out)
 	kdc := &krb5.Client{
+		Realm:   where.realm,
 		Address: net.JoinHostPort(where.host, "88"),
+		Others:  c.KDCs,
 		Timeout: min(c.Timeout, reachTimeout),
 		Dial:    dial,
 		Types:   c.types(),
+		Now:     c.now,
 	}
 	ticket, err := c.ticket(ctx, kdc, where)
 	if err != nil {
