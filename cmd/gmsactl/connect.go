@@ -160,7 +160,7 @@ func (a *app) session(ctx context.Context) (*ldapx.Session, error) {
 	}
 	config := ldapx.Config{
 		DC: c.dc, Realm: strings.ToUpper(c.domain), User: c.user,
-		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: a.dial, KDCs: kdcs,
+		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: a.dial, KDCs: kdcs, Trace: a.trace(),
 	}
 	// Without a user and a credential the session takes the default credential cache.
 	if c.user != "" && c.keytab == "" && c.ccache == "" {

@@ -26,6 +26,7 @@ type app struct {
 	stdout, stderr io.Writer
 
 	output  string
+	debug   bool
 	connect connection
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's
@@ -61,6 +62,7 @@ password itself; there is no flag for that, for others can see a command line.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.output, "output", "o", "text", "`form` of the answer: text or json")
+	flags.BoolVar(&a.debug, "debug", false, "tell on standard error what goes over the wire, without its secrets")
 	a.connect.register(flags)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err, cmd.CommandPath()}

@@ -54,6 +54,8 @@ type Config struct {
 	KDCs func(ctx context.Context, realm string) ([]string, error)
 	// Dial connects to KDCs and to the domain controller; nil is net.Dialer's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Trace is told what goes over the wire; nil: nobody is.
+	Trace Trace
 
 	now func() time.Time // nil: time.Now
 }
@@ -139,13 +141,13 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		}
 	}
 	var in, out atomic.Int64
-	dial := counted(c.Dial, &in, &out)
+	dial := counted(c.Trace.dialing(c.Dial), &in, &out)
 	kdc := &krb5.Client{
 		Realm:   where.realm,
 		Address: net.JoinHostPort(where.host, "88"),
 		Others:  c.KDCs,
 		Timeout: min(c.Timeout, reachTimeout),
-		Dial:    dial,
+		Dial:    c.Trace.kdc(dial),
 		Types:   c.types(),
 		Now:     c.now,
 	}
@@ -162,12 +164,13 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		conn.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
 	}
-	trips, err := bind(ctx, conn, string(c.Mechanism), security, min(c.Timeout, reachTimeout))
+	trips, err := bind(ctx, c.Trace.ldap(conn), string(c.Mechanism), security, min(c.Timeout, reachTimeout))
 	if err != nil {
 		conn.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
 	}
-	return open(conn.(*countingConn), security, c.Timeout, kdc.Exchanges()+trips, Server{
+	c.Trace.bound(ticket, trips)
+	return open(conn.(*countingConn), security, c.Timeout, kdc.Exchanges()+trips, c.Trace, Server{
 		Host:           where.host,
 		Address:        conn.RemoteAddr().String(),
 		Realm:          where.realm,
@@ -185,9 +188,9 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 }
 
 // open starts go-ldap on a bound connection, which it sees only through the seal.
-func open(conn *countingConn, security gss.Layer, timeout time.Duration, trips int64, server Server) *Session {
+func open(conn *countingConn, security gss.Layer, timeout time.Duration, trips int64, trace Trace, server Server) *Session {
 	s := &Session{
-		wire:    newWire(gss.NewConn(conn, security, timeout)),
+		wire:    newWire(trace.ldap(gss.NewConn(conn, security, timeout))),
 		raw:     conn,
 		timeout: timeout,
 		backoff: backoff(),
