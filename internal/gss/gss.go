@@ -63,6 +63,34 @@ type Options struct {
 	Types []int32
 }
 
+// complete fills in what is meant where nothing is said.
+func (o Options) complete() (Options, error) {
+	if o.Mechanism == "" {
+		o.Mechanism = SPNEGO
+	}
+	if o.Mechanism != SPNEGO && o.Mechanism != GSSAPI {
+		return o, fmt.Errorf("SASL mechanism %q: want %s or %s", o.Mechanism, SPNEGO, GSSAPI)
+	}
+	if o.Types == nil {
+		o.Types = krb5.EncryptionTypes(false)
+	}
+	return o, nil
+}
+
+// Flags are those that a context must have, in the bits of GSS-API. RFC 4121, 4.1.1.1.
+func (o Options) Flags() uint32 {
+	var wanted uint32 = flagMutual | flagReplay | flagSequence
+	switch {
+	case o.ChannelBinding == nil:
+		wanted |= flagConf | flagInteg
+	case o.Mechanism == GSSAPI:
+		// With SPNEGO the flags are what chooses a layer; with GSSAPI it is chosen later, in
+		// tokens that need integrity.
+		wanted |= flagInteg
+	}
+	return wanted
+}
+
 // state is how far a negotiation has come.
 type state int
 
@@ -79,7 +107,8 @@ type Context struct {
 	mechanism Mechanism
 	sealed    bool
 	types     []int32
-	first     []byte // the token that starts it
+	first     []byte   // the token that starts it
+	provider  Provider // whose Kerberos it is; nil: the one here, whose keys these are
 
 	session types.EncryptionKey
 	subkey  types.EncryptionKey // ours
@@ -98,14 +127,9 @@ type Context struct {
 
 // New makes a context from a service ticket.
 func New(t *krb5.Ticket, o Options) (*Context, error) {
-	if o.Mechanism == "" {
-		o.Mechanism = SPNEGO
-	}
-	if o.Mechanism != SPNEGO && o.Mechanism != GSSAPI {
-		return nil, fmt.Errorf("SASL mechanism %q: want %s or %s", o.Mechanism, SPNEGO, GSSAPI)
-	}
-	if o.Types == nil {
-		o.Types = krb5.EncryptionTypes(false)
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
 	}
 	size := len(t.Key.KeyValue)
 	if err := krb5.CheckKey("the session key of the ticket for "+t.Server.String(), t.Key.KeyType, size, o.Types); err != nil {
@@ -161,19 +185,12 @@ func New(t *krb5.Ticket, o Options) (*Context, error) {
 // RFC 4121, 4.1.1.
 func checksum(o Options) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 16)
-	var wanted uint32 = flagMutual | flagReplay | flagSequence
 	if o.ChannelBinding == nil {
 		b = append(b, make([]byte, 16)...)
-		wanted |= flagConf | flagInteg
 	} else {
 		b = append(b, bindingHash(o.ChannelBinding)...)
-		// With SPNEGO the flags are what chooses a layer; with GSSAPI it is chosen later,
-		// in tokens that need integrity.
-		if o.Mechanism == GSSAPI {
-			wanted |= flagInteg
-		}
 	}
-	return binary.LittleEndian.AppendUint32(b, wanted)
+	return binary.LittleEndian.AppendUint32(b, o.Flags())
 }
 
 // bindingHash is the MD5 of channel bindings without addresses. RFC 4121, 4.1.1.2.
@@ -272,6 +289,9 @@ func (c *Context) accept(token []byte) error {
 			return fmt.Errorf("%w: %w", ErrMutualAuth, err)
 		}
 		return e
+	}
+	if c.provider != nil {
+		return c.acceptProvided(token)
 	}
 	part, err := decryptAPRep(rep.message, c.session)
 	if err != nil {

@@ -130,22 +130,29 @@ type mechToken struct {
 }
 
 func parseMechToken(b []byte) (mechToken, error) {
+	kind, message, err := openMech(b)
+	switch {
+	case err != nil:
+		return mechToken{}, err
+	case bytes.Equal(kind, tokenAPRep):
+		return mechToken{message: message}, nil
+	case bytes.Equal(kind, tokenError):
+		return mechToken{isError: true, message: message}, nil
+	}
+	return mechToken{}, fmt.Errorf("read Kerberos token: kind %x", kind)
+}
+
+// openMech takes the frame off a token of Kerberos.
+func openMech(b []byte) (kind, message []byte, err error) {
 	in := cryptobyte.String(b)
 	var inner cryptobyte.String
 	var oid asn1.ObjectIdentifier
 	if !in.ReadASN1(&inner, application0) || !in.Empty() ||
 		!inner.ReadASN1ObjectIdentifier(&oid) || !oid.Equal(oidKrb5) {
-		return mechToken{}, errors.New("read Kerberos token: not one")
+		return nil, nil, errors.New("read Kerberos token: not one")
 	}
-	var kind []byte
 	if !inner.ReadBytes(&kind, 2) {
-		return mechToken{}, errors.New("read Kerberos token: truncated")
+		return nil, nil, errors.New("read Kerberos token: truncated")
 	}
-	switch {
-	case bytes.Equal(kind, tokenAPRep):
-		return mechToken{message: inner}, nil
-	case bytes.Equal(kind, tokenError):
-		return mechToken{isError: true, message: inner}, nil
-	}
-	return mechToken{}, fmt.Errorf("read Kerberos token: kind %x", kind)
+	return kind, inner, nil
 }
