@@ -2,6 +2,7 @@
 package gmsactl_test
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ var rooms = map[string][]string{
 	"internal/gss":         {"internal/krb5"},
 	"internal/gss/gsstest": {"internal/krb5"},
 	"internal/krb5":        {},
+	"internal/sspi":        {},
 	"internal/directory":   {"internal/sddl"},
 	"internal/acl":         {"internal/sddl"},
 	"internal/words":       {"internal/sddl"},
@@ -47,6 +49,8 @@ var walls = []struct {
 }{
 	{"github.com/go-ldap/ldap/v3", "only ldapx talks LDAP", []string{"internal/ldapx"}},
 	{"github.com/jcmturner/gokrb5/v8", "only krb5 and gss speak Kerberos", []string{"internal/krb5", "internal/gss", "internal/gss/gsstest"}},
+	{"github.com/alexbrainman/sspi", "only sspi asks Windows for tokens", []string{"internal/sspi"}},
+	{"unsafe", "only sspi hands memory to a system", []string{"internal/sspi"}},
 	{"github.com/spf13/cobra", "only the command has flags", []string{"cmd/gmsactl"}},
 	{"gopkg.in/yaml.v3", "only policies are YAML", []string{"internal/policy"}},
 	{"net", "only the session, what is below it, and what finds it have a network", []string{"internal/locate", "internal/ldapx", "internal/krb5", "internal/gss", "internal/gss/gsstest", "cmd/gmsactl"}},
@@ -56,26 +60,31 @@ var walls = []struct {
 }
 
 func TestEveryPackageIsInItsRoom(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./internal/...", "./cmd/...", "./policies", "./lab/...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[string]bool{}
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		room := strings.TrimPrefix(fields[0], module)
-		seen[room] = true
-		allowed, known := rooms[room]
-		if !known {
-			t.Errorf("%s has no room: say in house_test.go what it may import", room)
+	// Some files are of one system only.
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./internal/...", "./cmd/...", "./policies", "./lab/...")
+		list.Env = append(os.Environ(), "GOOS="+system)
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, path := range fields[1:] {
-			if ours, ok := strings.CutPrefix(path, module); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s, which is not below it", room, ours)
+		for line := range strings.Lines(string(out)) {
+			fields := strings.Fields(line)
+			room := strings.TrimPrefix(fields[0], module)
+			seen[room] = true
+			allowed, known := rooms[room]
+			if !known {
+				t.Errorf("%s has no room: say in house_test.go what it may import", room)
 			}
-			for _, wall := range walls {
-				if (path == wall.path || strings.HasPrefix(path, wall.path+"/") && strings.Contains(wall.path, ".")) && !slices.Contains(wall.rooms, room) {
-					t.Errorf("%s imports %s: %s", room, path, wall.why)
+			for _, path := range fields[1:] {
+				if ours, ok := strings.CutPrefix(path, module); ok && !slices.Contains(allowed, ours) {
+					t.Errorf("%s imports %s on %s, which is not below it", room, ours, system)
+				}
+				for _, wall := range walls {
+					if (path == wall.path || strings.HasPrefix(path, wall.path+"/") && strings.Contains(wall.path, ".")) && !slices.Contains(wall.rooms, room) {
+						t.Errorf("%s imports %s on %s: %s", room, path, system, wall.why)
+					}
 				}
 			}
 		}
