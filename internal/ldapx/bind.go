@@ -47,12 +47,6 @@ func counted(dial dialFunc, in, out *atomic.Int64) dialFunc {
 	}
 }
 
-func connect(ctx context.Context, dial dialFunc, address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return dial(ctx, "tcp", address)
-}
-
 // security is a security context of a SASL mechanism: Kerberos of this program, or that of
 // the system.
 type security interface {
@@ -218,9 +212,14 @@ type bindAnswer struct {
 	credentials []byte
 }
 
-// parseBindResponse reads the BindResponse to a message, or the notice of a server that hangs
-// up. RFC 4511, 4.2.2 and 4.4.1.
-func parseBindResponse(b []byte, bindID int64) (a bindAnswer, err error) {
+// parseBindResponse reads the BindResponse to a message. RFC 4511, 4.2.2.
+func parseBindResponse(b []byte, id int64) (bindAnswer, error) {
+	return parseAnswer(b, id, ldap.ApplicationBindResponse)
+}
+
+// parseAnswer reads an answer of a kind to a message, or the notice of a server that hangs up.
+// RFC 4511, 4.4.1.
+func parseAnswer(b []byte, want int64, kind ber.Tag) (a bindAnswer, err error) {
 	defer func() {
 		if recover() != nil {
 			err = errors.New("malformed message")
@@ -237,8 +236,8 @@ func parseBindResponse(b []byte, bindID int64) (a bindAnswer, err error) {
 	response := message.Children[1]
 	notice := id == 0 && response.Tag == ldap.ApplicationExtendedResponse
 	if !ok || response.ClassType != ber.ClassApplication || len(response.Children) < 3 ||
-		!notice && (id != bindID || response.Tag != ldap.ApplicationBindResponse) {
-		return a, errors.New("not the answer to a bind")
+		!notice && (id != want || response.Tag != kind) {
+		return a, errors.New("not the answer to what was asked")
 	}
 	code, ok := response.Children[0].Value.(int64)
 	if !ok || code < 0 || code >= ldap.ErrorNetwork {

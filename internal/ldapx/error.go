@@ -21,6 +21,7 @@ type Stage string
 const (
 	StageCredentials Stage = "read credentials"
 	StageTicket      Stage = "get ticket"
+	StageTLS         Stage = "TLS"
 	StageBind        Stage = "bind"
 )
 

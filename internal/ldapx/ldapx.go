@@ -1,11 +1,12 @@
-// Package ldapx talks LDAP to one domain controller: it binds with Kerberos on port 389,
-// seals everything after that, reads queries and writes a DACL. It finds no domain
-// controller, follows no referral, keeps no password, and has no session that is not
-// sealed.
+// Package ldapx talks LDAP to one domain controller: it binds with Kerberos, seals everything
+// after that or has bound itself to TLS before, reads queries and writes a DACL. It finds no
+// domain controller, follows no referral, keeps no password, and has no session that is
+// neither sealed nor in TLS.
 package ldapx
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -44,6 +45,14 @@ type Config struct {
 	// than a domain controller spends on a page of a search. Connecting, the KDC and the bind
 	// are given 20 s each if that is less.
 	Timeout time.Duration
+	// Transport is what the session goes over; empty is Sealed.
+	Transport Transport
+	// Roots are whom TLS trusts: authorities, or the server's own certificate; nil is whom
+	// the system trusts.
+	Roots *x509.CertPool
+	// GlobalCatalog is for looking up objects of the whole forest, and for nothing else: it
+	// holds a part of each object, by which no rights can be judged.
+	GlobalCatalog bool
 	// Mechanism is how SASL carries Kerberos: GSS-SPNEGO, which is meant where it is empty, or
 	// GSSAPI.
 	Mechanism gss.Mechanism
@@ -57,11 +66,17 @@ type Config struct {
 	// Trace is told what goes over the wire; nil: nobody is.
 	Trace Trace
 
-	now func() time.Time // nil: time.Now
+	now       func() time.Time // nil: time.Now
+	onlyTypes []int32          // of encryption, for tests
 }
 
 // types are the encryption types to ask for.
-func (c Config) types() []int32 { return krb5.EncryptionTypes(c.AllowRC4) }
+func (c Config) types() []int32 {
+	if c.onlyTypes != nil {
+		return c.onlyTypes
+	}
+	return krb5.EncryptionTypes(c.AllowRC4)
+}
 
 const (
 	defaultTimeout = 150 * time.Second
@@ -127,6 +142,9 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if c.Mechanism == "" {
 		c.Mechanism = gss.SPNEGO
 	}
+	if c.Transport == "" {
+		c.Transport = Sealed
+	}
 	where, err := c.where()
 	if err != nil {
 		return nil, &BindError{Stage: StageCredentials, Err: err}
@@ -142,12 +160,14 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	}
 	var in, out atomic.Int64
 	dial := counted(c.Trace.dialing(c.Dial), &in, &out)
+	early := newAhead(ctx, dial, func(ctx context.Context) (*channel, error) { return c.channel(ctx, dial, where) })
+	defer early.end()
 	kdc := &krb5.Client{
 		Realm:   where.realm,
 		Address: net.JoinHostPort(where.host, "88"),
 		Others:  c.KDCs,
 		Timeout: min(c.Timeout, reachTimeout),
-		Dial:    c.Trace.kdc(dial),
+		Dial:    c.Trace.kdc(early.kdc(c.exchanges())),
 		Types:   c.types(),
 		Now:     c.now,
 	}
@@ -155,24 +175,20 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := connect(ctx, dial, where.address, min(c.Timeout, reachTimeout))
+	ch, err := early.channel()
 	if err != nil {
-		return nil, &DialError{Address: where.address, Err: err}
+		return nil, err
 	}
-	security, err := gss.New(ticket, gss.Options{Mechanism: c.Mechanism, Types: c.types()})
+	trips, layer, err := c.bind(ctx, ch, ticket)
 	if err != nil {
-		conn.Close()
-		return nil, &BindError{Stage: StageBind, Err: err}
-	}
-	trips, err := bind(ctx, c.Trace.ldap(conn), string(c.Mechanism), security, min(c.Timeout, reachTimeout))
-	if err != nil {
-		conn.Close()
+		ch.raw.Close()
 		return nil, &BindError{Stage: StageBind, Err: err}
 	}
 	c.Trace.bound(ticket, trips)
-	return open(conn.(*countingConn), security, c.Timeout, kdc.Exchanges()+trips, c.Trace, Server{
+	trips += ch.trips
+	return start(ch.protected(layer, c.Timeout), ch.raw, c.Timeout, kdc.Exchanges()+trips, c.Trace, Server{
 		Host:           where.host,
-		Address:        conn.RemoteAddr().String(),
+		Address:        ch.raw.RemoteAddr().String(),
 		Realm:          where.realm,
 		Identity:       ticket.Client.String(),
 		EncryptionType: ticket.Encryption(),
@@ -181,17 +197,35 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		TicketEnds:     ticket.Ends,
 		TicketRenew:    ticket.Renew,
 		Mechanism:      string(c.Mechanism),
-		Protection:     "sealed by Kerberos (" + string(c.Mechanism) + ")",
+		Protection:     ch.protection(c.Mechanism),
 		BindTrips:      kdc.Exchanges() + trips,
 		BindTime:       time.Since(begun) - waited,
 	}), nil
 }
 
-// open starts go-ldap on a bound connection, which it sees only through the seal.
-func open(conn *countingConn, security gss.Layer, timeout time.Duration, trips int64, trace Trace, server Server) *Session {
+// exchanges is how many requests to the KDC the credentials may take.
+func (c Config) exchanges() int {
+	if c.Password != nil || c.Keytab != "" {
+		return 3 // how to prove it, the proof, and the ticket for the service
+	}
+	return 1
+}
+
+// bind does the bind with a ticket, and returns what seals the connection after it.
+func (c Config) bind(ctx context.Context, ch *channel, ticket *krb5.Ticket) (trips int64, layer gss.Layer, err error) {
+	security, err := gss.New(ticket, gss.Options{Mechanism: c.Mechanism, ChannelBinding: ch.binding, Types: c.types()})
+	if err != nil {
+		return 0, nil, err
+	}
+	trips, err = bind(ctx, c.Trace.ldap(ch.conn()), string(c.Mechanism), security, min(c.Timeout, reachTimeout))
+	return trips, security, err
+}
+
+// start has go-ldap on a bound connection, which it sees only through what protects it.
+func start(protected net.Conn, raw *countingConn, timeout time.Duration, trips int64, trace Trace, server Server) *Session {
 	s := &Session{
-		wire:    newWire(trace.ldap(gss.NewConn(conn, security, timeout))),
-		raw:     conn,
+		wire:    newWire(trace.ldap(protected)),
+		raw:     raw,
 		timeout: timeout,
 		backoff: backoff(),
 		before:  trips,
@@ -336,12 +370,22 @@ type endpoint struct{ host, address, realm string }
 
 // where reads the names of the domain controller and its realm.
 func (c Config) where() (endpoint, error) {
-	host, port := c.DC, "389"
+	switch c.Transport {
+	case "", Sealed, LDAPS, StartTLS:
+	default:
+		return endpoint{}, fmt.Errorf("transport %q: want %s, %s or %s", c.Transport, Sealed, LDAPS, StartTLS)
+	}
+	host, port := c.DC, c.Transport.port(c.GlobalCatalog)
 	if h, p, err := net.SplitHostPort(c.DC); err == nil {
 		host, port = h, p
 	}
-	if port == "3268" || port == "3269" {
+	switch {
+	case !c.GlobalCatalog && (port == "3268" || port == "3269"):
 		return endpoint{}, fmt.Errorf("domain controller %q: the global catalog holds only a part of each object, and no rights can be judged by it", c.DC)
+	case c.Transport != LDAPS && (port == "636" || port == "3269"):
+		return endpoint{}, fmt.Errorf("domain controller %q: port %s takes TLS from the first byte, which is the transport %s", c.DC, port, LDAPS)
+	case c.Transport == LDAPS && (port == "389" || port == "3268"):
+		return endpoint{}, fmt.Errorf("domain controller %q: port %s does not take TLS from the first byte, which is what the transport %s is", c.DC, port, LDAPS)
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "" || strings.ContainsAny(host, "/@: ") || net.ParseIP(host) != nil {

@@ -45,7 +45,7 @@ func serve(t testing.TB, timeout time.Duration, answer func(d *dc, r *request) [
 	if _, err := bind(t.Context(), conn, string(gss.SPNEGO), security, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	s := open(conn, security, timeout, 1, nil, Server{Host: "dc1.corp.example"})
+	s := start(gss.NewConn(conn, security, timeout), conn, timeout, 1, nil, Server{Host: "dc1.corp.example"})
 	s.backoff = []time.Duration{time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond}
 	t.Cleanup(func() {
 		there.Close()

@@ -2,6 +2,7 @@ package ldapx
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -90,6 +91,20 @@ func (c *kdcConn) tell(err error) {
 		c.trace("< %s; %d bytes, %s", krb5.Describe(c.reply[4:], time.Now()), len(c.reply), since(c.sent))
 	})
 	c.reply = nil
+}
+
+// tls tells of a handshake: what it came to, and the server's certificate.
+func (t Trace) tls(conn *tls.Conn, begun time.Time, err error) {
+	switch {
+	case t == nil:
+	case err != nil:
+		t("TLS: %v, after %s", err, since(begun))
+	default:
+		s := conn.ConnectionState()
+		leaf := s.PeerCertificates[0]
+		t("%s with %s, %s; certificate of %s by %s until %s, signed with %s", tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), since(begun),
+			leaf.Subject, leaf.Issuer, leaf.NotAfter.UTC().Format(time.RFC3339), leaf.SignatureAlgorithm)
+	}
 }
 
 // bound tells of a bind that came about: the server has proven who it is.

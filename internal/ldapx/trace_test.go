@@ -76,7 +76,7 @@ func TestTraceOfASession(t *testing.T) {
 	if _, err := bind(t.Context(), trace.ldap(pieces{conn}), "GSS-SPNEGO", security, 5*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	s := open(conn, security, time.Second, 1, trace, Server{Host: "dc1.corp.example"})
+	s := start(gss.NewConn(conn, security, time.Second), conn, time.Second, 1, trace, Server{Host: "dc1.corp.example"})
 	defer s.Close()
 	collect(t, s, directory.Query{Base: "DC=corp", Scope: directory.Subtree, Attrs: []string{"description"}, Descriptor: true, Any: []directory.Match{{Attr: "cn", Value: "x)"}}})
 	collect(t, s, directory.Query{Base: "DC=gone", Attrs: []string{"cn"}})

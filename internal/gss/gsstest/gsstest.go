@@ -5,6 +5,7 @@ package gsstest
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/rand"
 	"encoding/asn1"
 	"encoding/binary"
@@ -287,4 +288,49 @@ func (a *Acceptor) Unwrap(token []byte) ([]byte, error) {
 		return nil, errors.New("the encrypted header differs")
 	}
 	return plain[:len(plain)-16], nil
+}
+
+// Checksum is the checksum of an authenticator with any flags and channel bindings.
+// RFC 4121, 4.1.1.
+func Checksum(flags uint32, binding []byte) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, 16)
+	if binding == nil {
+		b = append(b, make([]byte, 16)...)
+	} else {
+		sum := md5.Sum(append(binary.LittleEndian.AppendUint32(make([]byte, 16), uint32(len(binding))), binding...))
+		b = append(b, sum[:]...)
+	}
+	return binary.LittleEndian.AppendUint32(b, flags)
+}
+
+// Initiate is an initiator's first token inside SPNEGO with a checksum that no initiator of
+// this program makes.
+func Initiate(t *krb5.Ticket, sum types.Checksum) ([]byte, error) {
+	auth, err := types.NewAuthenticator(t.Client.Realm, t.Client.Name)
+	if err != nil {
+		return nil, err
+	}
+	auth.SubKey, auth.SeqNumber, auth.Cksum = Key(t.Key.KeyType), 1, sum
+	ap, err := messages.NewAPReq(t.Ticket, t.Key, auth)
+	if err != nil {
+		return nil, err
+	}
+	types.SetFlag(&ap.APOptions, 2)
+	b, err := ap.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	var out cryptobyte.Builder
+	out.AddASN1(0x60, func(b2 *cryptobyte.Builder) {
+		b2.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 2})
+		b2.AddASN1(0xa0, func(b2 *cryptobyte.Builder) {
+			b2.AddASN1(der.SEQUENCE, func(b2 *cryptobyte.Builder) {
+				b2.AddASN1(0xa0, func(b2 *cryptobyte.Builder) {
+					b2.AddASN1(der.SEQUENCE, func(b2 *cryptobyte.Builder) { b2.AddASN1ObjectIdentifier(Krb5) })
+				})
+				b2.AddASN1(0xa2, func(b2 *cryptobyte.Builder) { b2.AddASN1OctetString(Token([]byte{1, 0}, b)) })
+			})
+		})
+	})
+	return out.Bytes()
 }
