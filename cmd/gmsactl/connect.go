@@ -28,6 +28,7 @@ type connection struct {
 	passwordStdin bool
 	timeout       time.Duration
 	from          string
+	protection    protection
 }
 
 func (c *connection) register(flags *pflag.FlagSet) {
@@ -38,6 +39,7 @@ func (c *connection) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.ccache, "ccache", "", "Kerberos credential cache `file` (default: KRB5CCNAME)")
 	flags.StringVar(&c.passwordFile, "password-file", "", "`file` whose first line is the password")
 	flags.BoolVar(&c.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
+	c.protection.register(flags)
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "`time` that one request may take")
 	flags.StringVar(&c.from, "from", "", "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
 }
@@ -69,7 +71,7 @@ func (c *connection) check() error {
 	case c.user == "" && (c.keytab != "" || c.passwordFile != "" || c.passwordStdin):
 		return fmt.Errorf("%s needs --user", sources[0])
 	}
-	return nil
+	return c.protection.check()
 }
 
 var errNoDC = errors.New("no domain controller is named")
@@ -161,6 +163,9 @@ func (a *app) session(ctx context.Context) (*ldapx.Session, error) {
 	config := ldapx.Config{
 		DC: c.dc, Realm: strings.ToUpper(c.domain), User: c.user,
 		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: a.dial, KDCs: kdcs, Trace: a.trace(),
+	}
+	if err := c.protection.apply(&config); err != nil {
+		return nil, err
 	}
 	// Without a user and a credential the session takes the default credential cache.
 	if c.user != "" && c.keytab == "" && c.ccache == "" {

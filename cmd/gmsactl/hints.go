@@ -56,6 +56,8 @@ func hintFor(err error) string {
 		return "look at it with gmsactl plan first, then repeat with --yes"
 	case isMutualAuth(err):
 		return "stop: this is the wrong host, or an attack; compare --dc with the name of the domain controller and look at DNS"
+	case protectionHint(err) != "":
+		return protectionHint(err)
 	case errors.As(err, &partly):
 		switch {
 		case partly.backup != "" && errors.As(err, &broken):
@@ -72,7 +74,7 @@ func hintFor(err error) string {
 	case errors.As(err, &refused):
 		return kerberosHint(refused)
 	case errors.As(err, &unreach), errors.As(err, &kdc):
-		return "check that --dc is a domain controller and that TCP ports 88 and 389 are open from here"
+		return "check that --dc is a domain controller and that TCP ports 88 and 389 (636 with --transport ldaps) are open from here"
 	case errors.As(err, &stale):
 		return "look at what has changed with gmsactl audit, and make a new plan with gmsactl plan"
 	case errors.As(err, &domain):
@@ -130,7 +132,7 @@ func kerberosHint(e *krb5.Error) string {
 	case krb5.Policy:
 		return "a policy of the domain refuses this logon; get the ticket with kinit or kvno and give it with --ccache"
 	case krb5.NoCommonEtype:
-		return "the account has no AES key: set its password once, or set msDS-SupportedEncryptionTypes"
+		return "the account has no AES key: set its password once, or set msDS-SupportedEncryptionTypes; --allow-rc4 takes RC4 until then"
 	case krb5.Modified:
 		return "the name in --dc points at another machine, or its service name is registered twice (setspn -X)"
 	case krb5.TicketExpired:

@@ -3,6 +3,7 @@ package ldapx
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -33,7 +34,8 @@ func (c Config) channel(ctx context.Context, dial dialFunc, at endpoint) (*chann
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	err = ch.secure(ctx, c, at.host)
-	if !stop() && ctx.Err() != nil {
+	var untrusted *TrustError
+	if !stop() && !errors.As(err, &untrusted) {
 		err = ctx.Err()
 	}
 	if err != nil {

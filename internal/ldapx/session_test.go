@@ -502,6 +502,45 @@ func TestWhere(t *testing.T) {
 	}
 }
 
+func TestPortOfATransport(t *testing.T) {
+	tests := []struct {
+		transport Transport
+		catalog   bool
+		dc, want  string // no want: an error
+	}{
+		{"", false, "dc1.corp.example", "389"},
+		{Sealed, false, "dc1.corp.example", "389"},
+		{StartTLS, false, "dc1.corp.example", "389"},
+		{LDAPS, false, "dc1.corp.example", "636"},
+		{LDAPS, false, "dc1.corp.example:10636", "10636"},
+		{Sealed, true, "dc1.corp.example", "3268"},
+		{StartTLS, true, "dc1.corp.example", "3268"},
+		{LDAPS, true, "dc1.corp.example", "3269"},
+		{Sealed, true, "dc1.corp.example:3268", "3268"},
+		{Sealed, false, "dc1.corp.example:636", ""},
+		{StartTLS, false, "dc1.corp.example:636", ""},
+		{LDAPS, false, "dc1.corp.example:389", ""},
+		{LDAPS, false, "dc1.corp.example:3269", ""},
+		{Sealed, true, "dc1.corp.example:3269", ""},
+		{LDAPS, true, "dc1.corp.example:3268", ""},
+		{"ssl", false, "dc1.corp.example", ""},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.transport, " ", tt.catalog, " ", tt.dc), func(t *testing.T) {
+			got, err := Config{DC: tt.dc, Transport: tt.transport, GlobalCatalog: tt.catalog}.where()
+			if tt.want == "" {
+				if err == nil {
+					t.Errorf("got %s", got.address)
+				}
+				return
+			}
+			if err != nil || got.address != "dc1.corp.example:"+tt.want {
+				t.Errorf("got %s, %v", got.address, err)
+			}
+		})
+	}
+}
+
 func TestWhoAmI(t *testing.T) {
 	extended := func(r *request, code int64, text, value string) []*ber.Packet {
 		op := result(ldap.ApplicationExtendedResponse, code, "", text)

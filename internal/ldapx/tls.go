@@ -156,6 +156,7 @@ func endpointBinding(leaf *x509.Certificate) ([]byte, error) {
 
 // secure makes a connection one of TLS, and says what a bind on it is bound to.
 func secure(ctx context.Context, conn net.Conn, host string, roots *x509.CertPool) (*tls.Conn, []byte, error) {
+	var untrusted error
 	c := tls.Client(conn, &tls.Config{
 		ServerName: host,
 		MinVersion: tls.VersionTLS12,
@@ -163,10 +164,15 @@ func secure(ctx context.Context, conn net.Conn, host string, roots *x509.CertPoo
 		// trusted by itself. They are as strict for all others.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
-			return trust(s.PeerCertificates, host, roots, time.Now())
+			untrusted = trust(s.PeerCertificates, host, roots, time.Now())
+			return untrusted
 		},
 	})
 	if err := c.HandshakeContext(ctx); err != nil {
+		// A server that does not take the alert must not hide why there is one.
+		if untrusted != nil {
+			return nil, nil, untrusted
+		}
 		// The certificate does not even parse, unless the program is built to take it.
 		if strings.Contains(err.Error(), "negative serial number") {
 			err = &TrustError{host, TrustSerial, err}
