@@ -27,6 +27,7 @@ type connection struct {
 	passwordFile  string
 	passwordStdin bool
 	timeout       time.Duration
+	connections   int
 	from          string
 	protection    protection
 }
@@ -40,7 +41,8 @@ func (c *connection) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.passwordFile, "password-file", "", "`file` whose first line is the password")
 	flags.BoolVar(&c.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 	c.protection.register(flags)
-	flags.DurationVar(&c.timeout, "timeout", time.Minute, "`time` that one request may take")
+	flags.DurationVar(&c.timeout, "timeout", time.Minute, "`time` that the server may be silent while it is to answer")
+	flags.IntVar(&c.connections, "connections", 2, "`number` of connections to the domain controller that --reach and --excess read over, 1 to 4")
 	flags.StringVar(&c.from, "from", "", "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
 }
 
@@ -66,6 +68,8 @@ func (c *connection) check() error {
 		return fmt.Errorf("%s: give one credential, not several", strings.Join(sources, " and "))
 	case c.timeout <= 0:
 		return errors.New("--timeout must be more than nothing")
+	case c.connections < 1 || c.connections > ldapx.MaxConnections:
+		return fmt.Errorf("--connections %d: want 1 to %d", c.connections, ldapx.MaxConnections)
 	case c.dc == "":
 		return errNoDC
 	case c.user == "" && (c.keytab != "" || c.passwordFile != "" || c.passwordStdin):
@@ -88,7 +92,8 @@ func (a *app) reader(ctx context.Context) (directory.Reader, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, func() { _ = s.Close() }, nil
+	pool := ldapx.NewPool(s, a.connect.connections)
+	return pool, func() { _ = pool.Close() }, nil
 }
 
 // openCapture opens a capture file, compressed or not, and says how to be done with it;

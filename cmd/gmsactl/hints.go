@@ -32,6 +32,8 @@ func hintFor(err error) string {
 		unreach  *ldapx.DialError
 		kdc      *krb5.DialError
 		broken   *ldapx.ConnectionError
+		ended    *ldapx.TicketEndedError
+		other    *ldapx.OtherServerError
 		notFound *directory.NotFoundError
 		account  *directory.AccountError
 		stale    *plan.StaleError
@@ -69,6 +71,10 @@ func hintFor(err error) string {
 	case errors.As(err, &kind):
 		return fmt.Sprintf("fill a file with kinit -c FILE:cc, or from the tickets that you have with kvno --out-cache FILE:cc %s, and name it with --ccache FILE:cc",
 			kind.Service.Name.PrincipalNameString())
+	case errors.As(err, &ended):
+		return "get a ticket that lasts longer with kinit, and run it again"
+	case errors.As(err, &other):
+		return "run it again; --dc must name one domain controller, not several behind one name"
 	case errors.As(err, &expired):
 		return "get a new ticket with kinit"
 	case errors.As(err, &refused):
@@ -159,8 +165,13 @@ func resultHint(e *ldapx.ResultError) string {
 		return "name a writable domain controller with --dc"
 	case ldapx.CodeBusy, ldapx.CodeUnavailable:
 		return "the domain controller is busy; run it again later or name another one with --dc"
+	case ldapx.CodeTimeLimit, ldapx.CodeSizeLimit, ldapx.CodeAdminLimit:
+		return "the domain controller stopped at a limit of its query policy; read less at once with --target"
 	case ldapx.CodeInvalidDN:
 		return "a DN looks like OU=Sync,DC=corp,DC=example; a comma in a name is written \\,"
+	}
+	if strings.HasPrefix(e.Message, "00000057") {
+		return "the domain controller does not keep as many searches as are under way; run it again later, with --connections 1"
 	}
 	if strings.Contains(e.Message, "data 52e") {
 		return "the domain controller did not accept the ticket; look at the clocks and at replication"

@@ -68,6 +68,7 @@ type Config struct {
 
 	now       func() time.Time // nil: time.Now
 	onlyTypes []int32          // of encryption, for tests
+	held      *held            // of an earlier session with the same server; nil: this is the first
 }
 
 // types are the encryption types to ask for.
@@ -92,6 +93,7 @@ type Session struct {
 	raw      *countingConn
 	timeout  time.Duration
 	backoff  []time.Duration
+	another  func(ctx context.Context) (*Session, error) // with the same server; no password is asked for
 	server   Server
 	requests atomic.Int64
 	before   int64 // round trips until the session was bound
@@ -149,6 +151,12 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	if err != nil {
 		return nil, &BindError{Stage: StageCredentials, Err: err}
 	}
+	if c.held == nil {
+		c.held = &held{}
+	}
+	if c.held.address != "" {
+		where.address = c.held.address
+	}
 	begun := time.Now()
 	var waited time.Duration
 	if ask := c.Password; ask != nil {
@@ -171,7 +179,7 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		Types:   c.types(),
 		Now:     c.now,
 	}
-	ticket, err := c.ticket(ctx, kdc, where)
+	ticket, err := c.held.get(func() (*krb5.Ticket, error) { return c.ticket(ctx, kdc, where) }, c.Password != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +194,7 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 	}
 	c.Trace.bound(ticket, trips)
 	trips += ch.trips
-	return start(ch.protected(layer, c.Timeout), ch.raw, c.Timeout, kdc.Exchanges()+trips, c.Trace, Server{
+	s := start(ch.protected(layer, c.Timeout), ch.raw, c.Timeout, kdc.Exchanges()+trips, c.Trace, Server{
 		Host:           where.host,
 		Address:        ch.raw.RemoteAddr().String(),
 		Realm:          where.realm,
@@ -200,7 +208,48 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		Protection:     ch.protection(c.Mechanism),
 		BindTrips:      kdc.Exchanges() + trips,
 		BindTime:       time.Since(begun) - waited,
-	}), nil
+	})
+	if c.held.address == "" {
+		c.held.address = s.server.Address
+	}
+	s.another = func(ctx context.Context) (*Session, error) { return Dial(ctx, c) }
+	return s, nil
+}
+
+// held is what a session leaves to others with the same server: where that is, whatever its
+// name means by then, and the ticket.
+type held struct {
+	address string // IP address and port; set when the first session is bound
+
+	mu     sync.Mutex
+	ticket *krb5.Ticket
+}
+
+// ticketMargin is for how long a ticket must be good yet to begin a session with it.
+const ticketMargin = time.Minute
+
+// get is the ticket that is held, or another one where that ends; a password is asked for once.
+// The error is a *TicketEndedError where there is no other.
+func (h *held) get(another func() (*krb5.Ticket, error), once bool) (*krb5.Ticket, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ticket != nil && time.Until(h.ticket.Ends) > ticketMargin {
+		return h.ticket, nil
+	}
+	if h.ticket != nil && once {
+		return nil, &TicketEndedError{Identity: h.ticket.Client.String(), Ended: h.ticket.Ends}
+	}
+	ticket, err := another()
+	if err != nil {
+		var missing *NoTicketError
+		var expired *krb5.ExpiredError
+		if h.ticket != nil && (errors.As(err, &missing) || errors.As(err, &expired)) {
+			err = &TicketEndedError{Identity: h.ticket.Client.String(), Ended: h.ticket.Ends, Err: err}
+		}
+		return nil, err
+	}
+	h.ticket = ticket
+	return ticket, nil
 }
 
 // exchanges is how many requests to the KDC the credentials may take.

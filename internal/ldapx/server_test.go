@@ -32,7 +32,17 @@ type dc struct {
 // messages to send; nil is silence.
 func serve(t testing.TB, timeout time.Duration, answer func(d *dc, r *request) []*ber.Packet) *Session {
 	t.Helper()
+	s, err := connectTo(t, timeout, answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// connectTo is serve, for any goroutine.
+func connectTo(t testing.TB, timeout time.Duration, answer func(d *dc, r *request) []*ber.Packet) (*Session, error) {
 	here, there := net.Pipe()
+	t.Cleanup(func() { there.Close() })
 	d := &dc{t: t, conn: there}
 	ticket := gsstest.Ticket(18)
 	d.acceptor = gsstest.NewAcceptor(ticket)
@@ -40,18 +50,15 @@ func serve(t testing.TB, timeout time.Duration, answer func(d *dc, r *request) [
 	conn := &countingConn{here, new(atomic.Int64), new(atomic.Int64)}
 	security, err := gss.New(ticket, gss.Options{})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if _, err := bind(t.Context(), conn, string(gss.SPNEGO), security, 5*time.Second); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	s := start(gss.NewConn(conn, security, timeout), conn, timeout, 1, nil, Server{Host: "dc1.corp.example"})
 	s.backoff = []time.Duration{time.Millisecond, 2 * time.Millisecond, 4 * time.Millisecond}
-	t.Cleanup(func() {
-		there.Close()
-		s.Close()
-	})
-	return s
+	t.Cleanup(func() { s.Close() })
+	return s, nil
 }
 
 func (d *dc) run(answer func(*dc, *request) []*ber.Packet) {
