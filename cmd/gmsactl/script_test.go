@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -21,7 +22,9 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
+			"exits":   exits,
+			"without": without,
+			"shorten": shorten,
 		},
 	})
 }
@@ -39,6 +42,31 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
+}
+
+// without REGEXP FROM TO copies a file but for the lines that match.
+func without(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: without REGEXP FROM TO")
+	}
+	drop := regexp.MustCompile(args[0])
+	var kept strings.Builder
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		if !drop.MatchString(line) {
+			kept.WriteString(line)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(kept.String()), 0o600))
+}
+
+// shorten FROM TO copies a file but for its last line.
+func shorten(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shorten FROM TO")
+	}
+	text := ts.ReadFile(args[0])
+	last := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n')
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text[:last+1]), 0o600))
 }
 
 // The audit in README.md is what the command prints.

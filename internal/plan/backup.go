@@ -49,8 +49,9 @@ func (b *Backup) Save(path string) error {
 	return WriteNew(path, text.Bytes())
 }
 
-// WriteNew writes a new file of mode 0600 and has it on disk before it returns. Where it
-// cannot be written whole, nothing is left of it. An existing file is an error.
+// WriteNew writes a new file that only its owner may read, and has it on disk before it
+// returns. Where it cannot be written whole, nothing is left of it. An existing file is an
+// error.
 func WriteNew(path string, content []byte) error {
 	return StreamNew(path, func(w io.Writer) error {
 		_, err := w.Write(content)
@@ -60,7 +61,7 @@ func WriteNew(path string, content []byte) error {
 
 // StreamNew is WriteNew for content that is made while it is written.
 func StreamNew(path string, content func(io.Writer) error) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := create(path)
 	if err != nil {
 		return err
 	}

@@ -256,7 +256,9 @@ func TestWriteNew(t *testing.T) {
 	}
 	is("first")
 	link := filepath.Join(dir, "link.json")
-	if err := os.Symlink(filepath.Join(dir, "elsewhere"), link); err == nil {
+	err = os.Symlink(filepath.Join(dir, "elsewhere"), link)
+	// Wine makes none, and says that it did.
+	if _, missing := os.Lstat(link); err == nil && missing == nil {
 		if err := WriteNew(link, nil); !os.IsExist(err) {
 			t.Errorf("through a link to nowhere: %v", err)
 		}
