@@ -435,7 +435,7 @@ func TestWriteToAStalledServerEnds(t *testing.T) {
 	}
 }
 
-func FuzzAccept(f *testing.F) {
+func FuzzSPNEGOAnswer(f *testing.F) {
 	ticket := gsstest.Ticket(aes256)
 	a := gsstest.NewAcceptor(ticket)
 	_, token := begin(f, ticket, gss.Options{})
