@@ -105,7 +105,12 @@ func (c *Client) login(ctx context.Context, client Principal, secret Secret) (_ 
 		NameType:   nametype.KRB_NT_SRV_INST,
 		NameString: []string{"krbtgt", client.Realm},
 	}
-	req, err := messages.NewASReq(client.Realm, settings(c.types()), client.Name, sname)
+	etypes := c.types()
+	if keytab, ok := secret.(*Keytab); ok {
+		// Some KDCs offer their best encryption type alone.
+		etypes = keytab.among(client, etypes)
+	}
+	req, err := messages.NewASReq(client.Realm, settings(etypes), client.Name, sname)
 	if err != nil {
 		return nil, "", fmt.Errorf("make AS-REQ: %w", err)
 	}
@@ -150,6 +155,12 @@ func (c *Client) login(ctx context.Context, client Principal, secret Secret) (_ 
 		req.PAData = types.PADataSequence{pa}
 		// Nothing after this line sends again, whatever comes back.
 		reply, err = c.as(ctx, client.Realm, req)
+		if errors.As(err, &refused) && refused.err.Code == PreauthRequired {
+			return nil, "", &PreauthError{Offered: offered(refused.edata)} // the proof is not enough
+		}
+		if keytab, ok := secret.(*Keytab); ok && err != nil {
+			err = keytab.refused(client, key.KeyType, err)
+		}
 		if err != nil {
 			return nil, "", err
 		}
@@ -470,17 +481,26 @@ func preauthKey(methodData []byte, client Principal, secret Secret, etypes []int
 		return types.EncryptionKey{}, fmt.Errorf("read the KDC's pre-authentication methods: %w", err)
 	}
 	if !methods.Contains(patype.PA_ENC_TIMESTAMP) {
-		var offered []int32
-		for _, m := range methods {
-			offered = append(offered, m.PADataType)
-		}
-		return types.EncryptionKey{}, &PreauthError{Offered: offered}
+		return types.EncryptionKey{}, &PreauthError{Offered: offered(methodData)}
 	}
 	params, err := parseParams(methods, client, etypes)
 	if err != nil {
 		return types.EncryptionKey{}, err
 	}
 	return secret.key(client, params)
+}
+
+// offered is the types of a KDC's METHOD-DATA.
+func offered(methodData []byte) []int32 {
+	var methods types.PADataSequence
+	if guard(func() error { return methods.Unmarshal(methodData) }) != nil {
+		return nil
+	}
+	var all []int32
+	for _, m := range methods {
+		all = append(all, m.PADataType)
+	}
+	return all
 }
 
 // replyKey makes the key that a reply without pre-authentication is encrypted with.

@@ -3,6 +3,7 @@ package krb5
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +23,28 @@ const (
 	PasswordExpired = errorcode.KDC_ERR_KEY_EXPIRED
 	PreauthFailed   = errorcode.KDC_ERR_PREAUTH_FAILED // the wrong password or key
 	PreauthRequired = errorcode.KDC_ERR_PREAUTH_REQUIRED
+	Unavailable     = errorcode.KDC_ERR_SVC_UNAVAILABLE
 	TicketExpired   = errorcode.KRB_AP_ERR_TKT_EXPIRED
+	TicketNotYet    = errorcode.KRB_AP_ERR_TKT_NYV
+	WrongClient     = errorcode.KRB_AP_ERR_BADMATCH // the ticket is another client's
 	ClockSkew       = errorcode.KRB_AP_ERR_SKEW
 	Modified        = errorcode.KRB_AP_ERR_MODIFIED // the ticket is for another key
+	Generic         = errorcode.KRB_ERR_GENERIC
 	WrongRealm      = errorcode.KDC_ERR_WRONG_REALM
+)
+
+// Statuses that a domain controller adds to a refusal. [MS-ERREF] 2.3.1.
+const (
+	StatusAccountRestriction = 0xC000006E
+	StatusInvalidLogonHours  = 0xC000006F
+	StatusInvalidWorkstation = 0xC0000070
+	StatusPasswordExpired    = 0xC0000071
+	StatusAccountDisabled    = 0xC0000072
+	StatusLogonTypeDenied    = 0xC000015B
+	StatusAccountExpired     = 0xC0000193
+	StatusPasswordMustChange = 0xC0000224
+	StatusLockedOut          = 0xC0000234
+	StatusFirewall           = 0xC0000413 // selective authentication, or an authentication policy
 )
 
 // Error is a KRB-ERROR: what a KDC or a service refused with. RFC 4120, 5.9.1.
@@ -40,6 +59,12 @@ type Error struct {
 
 func (e *Error) Error() string {
 	s := "kerberos error " + errorcode.Lookup(e.Code)
+	if e.Code == WrongRealm {
+		s = fmt.Sprintf("kerberos error (%d) KDC_ERR_WRONG_REALM The principal is of another realm", e.Code)
+		if e.Realm != "" {
+			s += ", " + e.Realm
+		}
+	}
 	if e.Status != 0 {
 		s += fmt.Sprintf(", status %08X", e.Status)
 	}
@@ -73,10 +98,44 @@ func (e *CacheTypeError) Error() string {
 }
 
 // PreauthError says that the KDC wants a proof of identity that this package cannot give.
-type PreauthError struct{ Offered []int32 }
+type PreauthError struct{ Offered []int32 } // by number
 
 func (e *PreauthError) Error() string {
-	return fmt.Sprintf("the KDC takes neither a password nor a key for this account (it offers pre-authentication types %v)", e.Offered)
+	var names []string
+	for _, o := range e.Offered {
+		if name := preauthName(o); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return fmt.Sprintf("the KDC takes neither a password nor a key for this account; it takes %s", or(names))
+}
+
+// preauthName is how a pre-authentication type is known; empty where it only comes along.
+func preauthName(t int32) string {
+	switch t {
+	case patype.PA_PK_AS_REQ, patype.PA_PK_AS_REQ_OLD, patype.PA_PK_AS_REP, patype.PA_PK_AS_REP_OLD, 147: // 147: PA-PKINIT-KX
+		return "a certificate (PKINIT)"
+	case patype.PA_FX_FAST, patype.PA_ENCRYPTED_CHALLENGE:
+		return "an armored request (FAST)"
+	case 141, 142: // PA-OTP-CHALLENGE, PA-OTP-REQUEST
+		return "a one-time password"
+	case 151: // PA-SPAKE
+		return "SPAKE"
+	case patype.PA_ETYPE_INFO, patype.PA_ETYPE_INFO2, patype.PA_PW_SALT, patype.PA_FX_COOKIE, patype.PA_FX_ERROR, 150, 165:
+		return "" // 150, 165: PA-AS-FRESHNESS, PA-SUPPORTED-ENCTYPES
+	}
+	return fmt.Sprintf("type %d", t)
+}
+
+func or(names []string) string {
+	switch n := len(names); n {
+	case 0:
+		return "nothing that it names"
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
 }
 
 // NoKeyError says that a keytab has no key of the right encryption type for a principal.
@@ -84,15 +143,38 @@ type NoKeyError struct {
 	Path   string
 	Client Principal
 	Wanted []int32 // encryption types, by number
+	Held   []int32 // of the keys that the principal has; none: it is not in the keytab
 }
 
 func (e *NoKeyError) Error() string {
+	if len(e.Held) == 0 {
+		return fmt.Sprintf("keytab %s has no key of %s", e.Path, e.Client)
+	}
+	return fmt.Sprintf("keytab %s has a key of %s for %s, and the KDC asks for one of %s",
+		e.Path, anyType(e.Held), e.Client, anyType(e.Wanted))
+}
+
+func anyType(types []int32) string {
 	var names []string
-	for _, t := range e.Wanted {
+	for _, t := range types {
 		names = append(names, EncryptionName(t))
 	}
-	return fmt.Sprintf("keytab %s has no key of %v for %s", e.Path, names, e.Client)
+	return or(names)
 }
+
+// OldKeyError says that the KDC did not accept the newest key of a keytab.
+type OldKeyError struct {
+	Path    string
+	Client  Principal
+	Version uint32 // of the key
+	Err     *Error
+}
+
+func (e *OldKeyError) Error() string {
+	return fmt.Sprintf("the KDC does not accept version %d of the key of %s in keytab %s: %v", e.Version, e.Client, e.Path, e.Err)
+}
+
+func (e *OldKeyError) Unwrap() error { return e.Err }
 
 // ReferralError says that the KDC of a realm sent the request to another, and why that was
 // not followed.

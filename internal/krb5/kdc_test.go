@@ -320,6 +320,55 @@ func TestWrongPasswordIsSentOnce(t *testing.T) {
 	}
 }
 
+// A key that the KDC refuses is named by its version, and asked for by its type alone.
+func TestOldKeytab(t *testing.T) {
+	keytab, err := parseKeytab(file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 7, 18, key32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := newKDC()
+	_, err = k.client().Login(t.Context(), bob(t), keytab)
+	var old *OldKeyError
+	var e *Error
+	if !errors.As(err, &old) || !errors.As(err, &e) || old.Version != 7 || e.Code != PreauthFailed {
+		t.Errorf("got %v", err)
+	}
+	if len(k.asked) != 2 || !slices.Equal(k.asked[0].ReqBody.EType, []int32{18}) {
+		t.Errorf("%d requests, the first for %v", len(k.asked), k.asked[0].ReqBody.EType)
+	}
+}
+
+// A KDC that wants more than the proof says what, and gets no other.
+func TestProofThatIsNotEnough(t *testing.T) {
+	k := newKDC()
+	n := 0
+	k.raw = func(req []byte) []byte {
+		n++
+		edata, err := asn1.Marshal(types.PADataSequence{{PADataType: 19, PADataValue: mustMarshal(k.info)}, {PADataType: 2}, {PADataType: 136}})
+		if err != nil {
+			panic(err)
+		}
+		b, err := k.refuse(PreauthRequired, edata)
+		if err != nil {
+			panic(err)
+		}
+		return append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...)
+	}
+	_, err := k.client().Login(t.Context(), bob(t), Password("Secret1."))
+	var more *PreauthError
+	if !errors.As(err, &more) || !slices.Contains(more.Offered, 136) || n != 2 {
+		t.Errorf("%d requests, got %v", n, err)
+	}
+}
+
+func mustMarshal(v any) []byte {
+	b, err := asn1.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 func TestEnterpriseNameIsCanonicalized(t *testing.T) {
 	k := newKDC()
 	p, err := UserPrincipal("bob.alias@mail.example", "CORP.EXAMPLE")
@@ -582,6 +631,63 @@ func FuzzReply(f *testing.F) {
 		if reply, err := parseTGSReply(b, time.Now()); err == nil {
 			if _, err := decrypt(reply.EncPart, k.session, 8); err == nil {
 				t.Fatal("a part that nobody encrypted")
+			}
+		}
+	})
+}
+
+func FuzzError(f *testing.F) {
+	k := newKDC()
+	for _, edata := range [][]byte{nil, {0x30, 0x00}} {
+		b, err := k.refuse(ClientRevoked, edata)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	edata, err := asn1.Marshal(types.PADataSequence{{PADataType: 3, PADataValue: []byte{0x34, 2, 0, 0xc0, 0, 0, 0, 0, 1, 0, 0, 0}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	b, err := k.refuse(ClientRevoked, edata)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(edata)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if e, err := ParseError(b, time.Now()); err == nil && e.Error() == "" {
+			t.Fatal("an error that says nothing")
+		}
+		if s := status(b); s != 0 && s>>28 != 0xc {
+			t.Fatalf("status %08X is no error", s)
+		}
+	})
+}
+
+func FuzzMethodData(f *testing.F) {
+	info, err := asn1.Marshal(types.ETypeInfo2{{EType: 18, Salt: "CORP.EXAMPLEbob", S2KParams: []byte{0, 0, 0x10, 0}}, {EType: 23}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	methods, err := asn1.Marshal(types.PADataSequence{{PADataType: 19, PADataValue: info}, {PADataType: 2}, {PADataType: 16}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(methods)
+	f.Add(info)
+	client := Principal{types.PrincipalName{NameString: []string{"bob"}}, "CORP.EXAMPLE"}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := preauthKey(b, client, &Keytab{}, EncryptionTypes(true)); err == nil {
+			t.Fatal("a key from an empty keytab")
+		}
+		params, err := parseParams(types.PADataSequence{{PADataType: 19, PADataValue: b}}, client, EncryptionTypes(true))
+		if err != nil {
+			return
+		}
+		for _, p := range params {
+			if KeySize(p.etype) == 0 || p.iter > maxIterations {
+				t.Fatalf("%+v", p)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
@@ -120,28 +121,69 @@ func (r *reader) keytabKey(version byte) (k keytabKey) {
 	return k
 }
 
-// key finds the newest key of the principal. Names are compared as a domain controller does,
-// without regard to case.
+// key finds the newest key of the principal, and of those the one that the KDC wants most.
+// Names are compared as a domain controller does, without regard to case.
 func (t *Keytab) key(client Principal, params []keyParams) (types.EncryptionKey, error) {
-	var wanted []int32
+	found, err := t.find(client, params)
+	if err != nil {
+		return types.EncryptionKey{}, err
+	}
+	// A copy, for the caller zeroes what it is given.
+	return types.EncryptionKey{KeyType: found.key.KeyType, KeyValue: slices.Clone(found.key.KeyValue)}, nil
+}
+
+func (t *Keytab) find(client Principal, params []keyParams) (*keytabKey, error) {
+	none := &NoKeyError{Path: t.Path, Client: client}
+	var found *keytabKey
 	for _, p := range params {
-		wanted = append(wanted, p.etype)
-		var found *keytabKey
+		none.Wanted = append(none.Wanted, p.etype)
 		for i := range t.keys {
 			k := &t.keys[i]
 			if k.key.KeyType != p.etype || len(k.key.KeyValue) != KeySize(p.etype) || !t.matches(k.principal, client) {
 				continue
 			}
-			if found == nil || k.kvno >= found.kvno {
+			if found == nil || k.kvno > found.kvno || k.kvno == found.kvno && k.key.KeyType == found.key.KeyType {
 				found = k
 			}
 		}
-		if found != nil {
-			// A copy, for the caller zeroes what it is given.
-			return types.EncryptionKey{KeyType: p.etype, KeyValue: append([]byte(nil), found.key.KeyValue...)}, nil
+	}
+	if found != nil {
+		return found, nil
+	}
+	for _, k := range t.keys {
+		if t.matches(k.principal, client) && !slices.Contains(none.Held, k.key.KeyType) {
+			none.Held = append(none.Held, k.key.KeyType)
 		}
 	}
-	return types.EncryptionKey{}, &NoKeyError{Path: t.Path, Client: client, Wanted: wanted}
+	return nil, none
+}
+
+// among is those of some encryption types that the principal has keys of; all of them where it
+// is not in the keytab under the name that it has now.
+func (t *Keytab) among(client Principal, types []int32) []int32 {
+	var have []int32
+	for _, etype := range types {
+		if _, none := t.find(client, []keyParams{{etype: etype}}); none == nil {
+			have = append(have, etype)
+		}
+	}
+	if len(have) == 0 {
+		return types
+	}
+	return have
+}
+
+// refused adds to a KDC's refusal which key it was.
+func (t *Keytab) refused(client Principal, etype int32, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Code != PreauthFailed {
+		return err
+	}
+	k, none := t.find(client, []keyParams{{etype: etype}})
+	if none != nil {
+		return err
+	}
+	return &OldKeyError{Path: t.Path, Client: client, Version: k.kvno, Err: e}
 }
 
 func (t *Keytab) matches(have, want Principal) bool {

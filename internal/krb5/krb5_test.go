@@ -174,6 +174,45 @@ func TestKeytabFindsTheNewestKeyWithoutRegardToCase(t *testing.T) {
 	}
 }
 
+func TestKeytabChoosesAKey(t *testing.T) {
+	client := principal(1, "bob", "CORP.EXAMPLE")
+	tests := []struct {
+		name  string
+		keys  file
+		asked []int32
+		want  string // the first letter of the key; empty: an error
+	}{
+		{"the KDC's first of one version", file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 3, 17, "a"+key32[:15]).keytabKey("CORP.EXAMPLE", "bob", 3, 18, "b"+key32[:31]), []int32{18, 17}, "b"},
+		{"the KDC's first, whatever the order", file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 3, 18, "b"+key32[:31]).keytabKey("CORP.EXAMPLE", "bob", 3, 17, "a"+key32[:15]), []int32{17, 18}, "a"},
+		{"a newer one of another type", file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 3, 18, "b"+key32[:31]).keytabKey("CORP.EXAMPLE", "bob", 4, 17, "a"+key32[:15]), []int32{18, 17}, "a"},
+		{"not a newer one of a type that is not asked for", file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 3, 18, "b"+key32[:31]).keytabKey("CORP.EXAMPLE", "bob", 4, 23, "r"+key32[:15]), []int32{18, 17}, "b"},
+		{"not one of the wrong length", file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 3, 18, "b"+key32[:31]).keytabKey("CORP.EXAMPLE", "bob", 4, 18, "s"), []int32{18}, "b"},
+		{"none", file{5, 2}.keytabKey("CORP.EXAMPLE", "bob", 4, 23, "r"+key32[:15]), []int32{18, 17}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k, err := parseKeytab(tt.keys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var params []keyParams
+			for _, etype := range tt.asked {
+				params = append(params, keyParams{etype: etype})
+			}
+			key, err := k.key(client, params)
+			var none *NoKeyError
+			switch {
+			case tt.want == "":
+				if !errors.As(err, &none) || !slices.Equal(none.Held, []int32{23}) {
+					t.Errorf("got %v", err)
+				}
+			case err != nil || string(key.KeyValue[:1]) != tt.want:
+				t.Errorf("got %q, %v", key.KeyValue, err)
+			}
+		})
+	}
+}
+
 func ticketBytes(t testing.TB, name ...string) string {
 	t.Helper()
 	return ticketOf(t, "CORP.EXAMPLE", name...)

@@ -143,7 +143,7 @@ func refusal(s security, answer bindAnswer) error {
 	if len(answer.credentials) > 0 {
 		var refused *krb5.Error
 		if _, err := s.Step(answer.credentials); errors.As(err, &refused) {
-			return errors.Join(refused, result)
+			return fmt.Errorf("%w; %w", refused, result)
 		}
 	}
 	return result

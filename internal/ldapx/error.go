@@ -58,6 +58,9 @@ type ResultError struct {
 
 func (e *ResultError) Error() string {
 	s := fmt.Sprintf("%s %s: %s (%d)", e.Op, name(e.DN), codeName(e.Code), e.Code)
+	if e.Op == "bind" {
+		s = fmt.Sprintf("refused: %s (%d)", codeName(e.Code), e.Code)
+	}
 	if e.Code == ldap.LDAPResultReferral {
 		s += ": this server is read-only or does not hold that naming context"
 	}
