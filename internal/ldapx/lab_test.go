@@ -601,31 +601,3 @@ func TestLabConcurrentReads(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkLabDial(b *testing.B) {
-	lab := labtest.Require(b)
-	user := lab.CreateUser(b, "bench", secret)
-	ccache := kinit(b, lab, user.SAMAccountName, "")
-	service := kinit(b, lab, user.SAMAccountName, "kvno ldap/"+lab.DC+" >/dev/null;")
-	for _, bb := range []struct {
-		name string
-		c    Config
-	}{
-		{"password", as(lab, user.SAMAccountName, secret)},
-		{"ccache", Config{DC: lab.DC, CCache: ccache}},
-		{"service-ticket", Config{DC: lab.DC, CCache: service}},
-	} {
-		b.Run(bb.name, func(b *testing.B) {
-			var trips int64
-			for b.Loop() {
-				s, err := Dial(b.Context(), bb.c)
-				if err != nil {
-					b.Fatal(err)
-				}
-				trips = s.Stats().RoundTrips
-				s.Close()
-			}
-			b.ReportMetric(float64(trips), "trips/op")
-		})
-	}
-}
