@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"internal/netlogon":    {"internal/sddl"},
 	"internal/sddl":        {},
 	"internal/labtest":     {},
+	"internal/foresttest":  {"internal/demo", "internal/directory", "internal/sddl"},
 	"policies":             {},
 	"lab/forest":           {"internal/acl", "internal/audit", "internal/demo", "internal/directory", "internal/sddl"},
 }

@@ -133,8 +133,12 @@ an object is not reached, or where there is excess.`,
 			if err := sweep.check(cmd.Flags().Changed("examples")); err != nil {
 				return err
 			}
+			if a.connect.several() {
+				return a.auditForest(cmd.Context(), args[0], &j, &sweep)
+			}
 			return a.audit(cmd.Context(), args[0], &j, &sweep)
 		},
+		Annotations: takesSeveral,
 	}
 	j.register(cmd)
 	sweep.register(cmd)

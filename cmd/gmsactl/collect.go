@@ -22,7 +22,7 @@ import (
 func newCollect(a *app) *cobra.Command {
 	var out string
 	var targets []string
-	var sweep bool
+	var sweep, groups bool
 	cmd := &cobra.Command{
 		Use:   "collect [ACCOUNT]...",
 		Short: "Save what audit, plan, explain and schema check read, to be judged elsewhere",
@@ -37,16 +37,17 @@ The file holds descriptors; only its owner may read it.`,
   gmsactl audit 'provAgentgMSA$' --from corp.ldif`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, accounts []string) error {
-			return a.collect(cmd.Context(), accounts, targets, out, sweep)
+			return a.collect(cmd.Context(), accounts, targets, out, sweep, groups)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "new `file` to write")
 	cmd.Flags().StringArrayVar(&targets, "target", nil, "`DN` to read as well; repeat for several")
 	cmd.Flags().BoolVar(&sweep, "reach", false, "write every object below the targets, too, for audit --reach and --excess")
+	cmd.Flags().BoolVar(&groups, "groups", false, "write the domain-local groups with their members, too, by which accounts of other domains are judged")
 	return cmd
 }
 
-func (a *app) collect(ctx context.Context, accounts, targets []string, out string, sweep bool) error {
+func (a *app) collect(ctx context.Context, accounts, targets []string, out string, sweep, groups bool) error {
 	if out == "" {
 		return errors.New("--out is missing: name the file to write")
 	}
@@ -61,6 +62,15 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 	}
 	if err := explain.Collect(ctx, capture, accounts, targets); err != nil {
 		return err
+	}
+	if groups {
+		d, err := directory.LoadDomain(ctx, capture)
+		if err != nil {
+			return err
+		}
+		if err := directory.CollectLocalGroups(ctx, capture, d); err != nil {
+			return err
+		}
 	}
 	swept := 0
 	write := func(w io.Writer) error {

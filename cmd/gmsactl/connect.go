@@ -19,8 +19,12 @@ import (
 
 // connection is where the directory is, and who asks.
 type connection struct {
-	dc            string
-	domain        string
+	// What is meant now: of several domains, one after the other.
+	dc, domain, from string
+
+	dcs, domains, froms []string
+	forest              bool
+
 	user          string
 	keytab        string
 	ccache        string
@@ -28,13 +32,12 @@ type connection struct {
 	passwordStdin bool
 	timeout       time.Duration
 	connections   int
-	from          string
 	protection    protection
 }
 
 func (c *connection) register(flags *pflag.FlagSet) {
-	flags.StringVar(&c.dc, "dc", "", "domain controller, by its DNS `name`")
-	flags.StringVar(&c.domain, "domain", "", "DNS `name` of the domain (default: the DC's name without its first label)")
+	flags.StringArrayVar(&c.dcs, "dc", nil, "domain controller, by its DNS `name`")
+	flags.StringArrayVar(&c.domains, "domain", nil, "DNS `name` of the domain (default: the DC's name without its first label)")
 	flags.StringVar(&c.user, "user", "", "`account` to bind as: sAMAccountName, DOMAIN\\name or UPN")
 	flags.StringVar(&c.keytab, "keytab", "", "`file` with the key of the account")
 	flags.StringVar(&c.ccache, "ccache", "", "Kerberos credential cache `file` (default: KRB5CCNAME)")
@@ -43,7 +46,8 @@ func (c *connection) register(flags *pflag.FlagSet) {
 	c.protection.register(flags)
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "`time` that the server may be silent while it is to answer")
 	flags.IntVar(&c.connections, "connections", 2, "`number` of connections to the domain controller that --reach and --excess read over, 1 to 4")
-	flags.StringVar(&c.from, "from", "", "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
+	flags.BoolVar(&c.forest, "forest", false, "audit every domain of the forest")
+	flags.StringArrayVar(&c.froms, "from", nil, "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
 }
 
 // credentialFlags are the flags of which one at most is given.

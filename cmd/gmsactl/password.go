@@ -17,6 +17,17 @@ const maxPassword = 1024
 // password reads the password of --user: from the file, standard input, the environment
 // or a prompt on the terminal, in this order.
 func (a *app) password() ([]byte, error) {
+	if a.kept != nil {
+		return bytes.Clone(a.kept), nil
+	}
+	password, err := a.readPassword()
+	if err == nil && a.connect.several() {
+		a.kept = bytes.Clone(password)
+	}
+	return password, err
+}
+
+func (a *app) readPassword() ([]byte, error) {
 	switch {
 	case a.connect.passwordFile != "":
 		f, err := os.Open(a.connect.passwordFile)

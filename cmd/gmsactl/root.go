@@ -27,6 +27,7 @@ type app struct {
 
 	output  string
 	debug   bool
+	kept    []byte // the password, where several domains are asked for it
 	connect connection
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's
@@ -55,7 +56,7 @@ password itself; there is no flag for that, for others can see a command line.`,
 			if a.output != "text" && a.output != "json" {
 				return fmt.Errorf("--output %q: want text or json", a.output)
 			}
-			return nil
+			return a.connect.settle(cmd)
 		},
 	}
 	root.SetVersionTemplate("gmsactl {{.Version}}\n")

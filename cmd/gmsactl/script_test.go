@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gmsactl/gmsactl/internal/foresttest"
 )
 
 func TestMain(m *testing.M) {
@@ -25,6 +27,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"without": without,
 			"shorten": shorten,
+			"forest":  forest,
 		},
 	})
 }
@@ -67,6 +70,20 @@ func shorten(ts *testscript.TestScript, neg bool, args []string) {
 	text := ts.ReadFile(args[0])
 	last := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n')
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text[:last+1]), 0o600))
+}
+
+// forest writes parent.ldif and child.ldif, captures of the two domains of a forest.
+func forest(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: forest")
+	}
+	parent, child, err := foresttest.Forest()
+	ts.Check(err)
+	for name, entries := range map[string]foresttest.Entries{"parent.ldif": parent, "child.ldif": child} {
+		var text bytes.Buffer
+		ts.Check(entries.Write(&text))
+		ts.Check(os.WriteFile(ts.MkAbs(name), text.Bytes(), 0o600))
+	}
 }
 
 // The audit in README.md is what the command prints.

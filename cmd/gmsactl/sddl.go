@@ -28,7 +28,12 @@ as @FILE, or as - for standard input.
 Nothing is contacted unless a connection flag (--dc, --from, ...) stands on the command
 line; environment variables alone do not make these commands connect.`,
 		// The forms of these commands' answers are their own; each checks its -o itself.
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fromEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			return a.connect.settle(cmd)
+		},
 	}
 	cmd.AddCommand(newSDDLShow(a), newSDDLEncode(a), newSDDLDiff(a))
 	return cmd

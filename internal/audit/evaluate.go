@@ -29,8 +29,7 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 		Account: describeAccount(s),
 	}
 	for _, p := range policies {
-		sum := sha256.Sum256(p.Text)
-		r.Policies = append(r.Policies, Policy{Name: p.Name, Title: p.Title, Source: p.Source, SHA256: hex.EncodeToString(sum[:]), Notes: p.Notes})
+		r.Policies = append(r.Policies, describePolicy(p))
 	}
 	for _, t := range s.Targets {
 		target := Target{DN: t.DN, Unreadable: t.Unreadable}
@@ -48,7 +47,7 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 		}
 	}
 	if !s.Account.IsGMSA() {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s is not a group managed service account.", s.Domain.Qualified(s.Account.Name)))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s is not a group managed service account.", s.Account.Qualified()))
 	}
 	if s.Account.Unseen != "" {
 		r.Notes = append(r.Notes, fmt.Sprintf("Not readable: %s; what depends on it is unknown.", s.Account.Unseen))
@@ -63,6 +62,11 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 	}
 	r.Notes = append(r.Notes, NotSwept)
 	return r, nil
+}
+
+func describePolicy(p *policy.Policy) Policy {
+	sum := sha256.Sum256(p.Text)
+	return Policy{Name: p.Name, Title: p.Title, Source: p.Source, SHA256: hex.EncodeToString(sum[:]), Notes: p.Notes}
 }
 
 // NotSwept is the note of an audit that has not looked at the objects below its targets.
@@ -84,7 +88,7 @@ func (c *Summary) add(row Row) {
 
 func describeAccount(s *Snapshot) Account {
 	a := Account{
-		Name: s.Domain.Qualified(s.Account.Name), DN: s.Account.DN, SID: s.Account.SID.String(),
+		Name: s.Account.Qualified(), DN: s.Account.DN, SID: s.Account.SID.String(),
 		GMSA: s.Account.IsGMSA(), Unseen: s.Account.Unseen, Groups: []Group{},
 	}
 	names := Names(s)

@@ -23,6 +23,10 @@ type Account struct {
 	Groups    []sddl.SID // of tokenGroups: nested, with the primary group
 	WellKnown []sddl.SID // Everyone, Authenticated Users, ..., and the groups that these are in
 
+	// Global are those of Groups that count in other domains too, of
+	// tokenGroupsGlobalAndUniversal: the global and the universal ones. Nil where they are not shown.
+	Global []sddl.SID
+
 	// Unseen says what of the token could not be read; empty when all of it was.
 	Unseen string
 
@@ -33,6 +37,14 @@ type Account struct {
 // IsGMSA says whether the account is a group managed service account.
 func (a *Account) IsGMSA() bool {
 	return slices.ContainsFunc(a.Classes, func(c string) bool { return strings.EqualFold(c, ClassGMSA) })
+}
+
+// Qualified is DOMAIN\sAMAccountName, with the domain that the account is in.
+func (a *Account) Qualified() string {
+	if name := a.Names[a.SID]; name != "" {
+		return name
+	}
+	return a.Name
 }
 
 // ClassGMSA is the class of group managed service accounts. [MS-ADSC] 2.165.
@@ -159,18 +171,20 @@ func samNames(name string) []Match {
 // LoadToken reads the SIDs of the account's access token.
 func (a *Account) LoadToken(ctx context.Context, r Reader, d *Domain) error {
 	var unseen []string
-	self, err := Collect(r.Read(ctx, Query{Base: a.DN, Attrs: []string{"tokenGroups"}}))
+	self, err := Collect(r.Read(ctx, Query{Base: a.DN, Attrs: []string{"tokenGroups", "tokenGroupsGlobalAndUniversal"}}))
 	if err != nil {
 		return fmt.Errorf("read the groups of %s: %w", a.DN, err)
 	}
 	if len(self) == 1 {
-		for _, v := range self[0].Values("tokenGroups") {
-			sid, err := sddl.ParseSIDBytes(v)
-			if err != nil {
-				return fmt.Errorf("read the groups of %s: tokenGroups: %w", a.DN, err)
-			}
-			if sid != a.SID && !slices.Contains(a.Groups, sid) {
-				a.Groups = append(a.Groups, sid)
+		for attr, list := range map[string]*[]sddl.SID{"tokenGroups": &a.Groups, "tokenGroupsGlobalAndUniversal": &a.Global} {
+			for _, v := range self[0].Values(attr) {
+				sid, err := sddl.ParseSIDBytes(v)
+				if err != nil {
+					return fmt.Errorf("read the groups of %s: %s: %w", a.DN, attr, err)
+				}
+				if sid != a.SID && !slices.Contains(*list, sid) {
+					*list = append(*list, sid)
+				}
 			}
 		}
 	}
@@ -185,6 +199,7 @@ func (a *Account) LoadToken(ctx context.Context, r Reader, d *Domain) error {
 	unseen = append(unseen, missing...)
 	a.Unseen = strings.Join(unseen, " and ")
 	slices.SortFunc(a.Groups, compareSIDs)
+	slices.SortFunc(a.Global, compareSIDs)
 	slices.SortFunc(a.WellKnown, compareSIDs)
 	return a.loadNames(ctx, r, d)
 }

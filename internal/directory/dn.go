@@ -47,6 +47,27 @@ func NameOfDN(dn string) string {
 	return unescapeDN(trimDN(value))
 }
 
+// SplitExtended takes apart an extended DN, <GUID=...>;<SID=...>;CN=...; the SID is empty where the
+// object has none, and ok is false for a DN that is not extended. [MS-ADTS] 3.1.1.3.4.1.5.
+func SplitExtended(text string) (sid, dn string, ok bool) {
+	for {
+		part, rest, more := strings.Cut(text, ";")
+		if !strings.HasPrefix(part, "<") || !strings.HasSuffix(part, ">") || !more {
+			return sid, text, ok
+		}
+		if value, is := strings.CutPrefix(part, "<SID="); is {
+			sid = strings.TrimSuffix(value, ">")
+		}
+		text, ok = rest, true
+	}
+}
+
+// PlainDN is an extended DN without what makes it one, and any other as it is.
+func PlainDN(text string) string {
+	_, dn, _ := SplitExtended(text)
+	return dn
+}
+
 // DepthDN is the number of RDNs of dn.
 func DepthDN(dn string) int { return len(splitDN(dn)) }
 

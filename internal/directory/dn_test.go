@@ -1,6 +1,9 @@
 package directory
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestSameDN(t *testing.T) {
 	tests := []struct {
@@ -76,6 +79,40 @@ func FuzzDNKey(f *testing.F) {
 		}
 		if parent := ParentDN(dn); parent != "" && DepthDN(parent) >= DepthDN(dn) {
 			t.Errorf("parent of %q is %q, which is no shorter", dn, parent)
+		}
+	})
+}
+
+func TestSplitExtended(t *testing.T) {
+	tests := []struct {
+		name, text, sid, dn string
+		ok                  bool
+	}{
+		{"a principal", "<GUID=2f0a9b5e-4c1d-4f3a-9a57-0d6c2f6f8c11>;<SID=S-1-5-32-544>;CN=a,DC=b", "S-1-5-32-544", "CN=a,DC=b", true},
+		{"a contact has no SID", "<GUID=2f0a9b5e-4c1d-4f3a-9a57-0d6c2f6f8c11>;CN=a,DC=b", "", "CN=a,DC=b", true},
+		{"a DN that is not extended", "CN=a,DC=b", "", "CN=a,DC=b", false},
+		{"a DN with a semicolon", "CN=<SID=S-1-1-0>;x,DC=b", "", "CN=<SID=S-1-1-0>;x,DC=b", false},
+		{"a GUID and no DN", "<GUID=2f0a9b5e-4c1d-4f3a-9a57-0d6c2f6f8c11>", "", "<GUID=2f0a9b5e-4c1d-4f3a-9a57-0d6c2f6f8c11>", false},
+		{"a DN that looks extended behind one that is", "<SID=S-1-1-0>;CN=<SID=S-1-5-18>;x", "S-1-1-0", "CN=<SID=S-1-5-18>;x", true},
+		{"nothing", "", "", "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sid, dn, ok := SplitExtended(tt.text)
+			if sid != tt.sid || dn != tt.dn || ok != tt.ok || PlainDN(tt.text) != tt.dn {
+				t.Errorf("got %q, %q, %v", sid, dn, ok)
+			}
+		})
+	}
+}
+
+func FuzzSplitExtended(f *testing.F) {
+	f.Add("<GUID=x>;<SID=S-1-1-0>;CN=a")
+	f.Add("<;>;<>;")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, dn, ok := SplitExtended(text)
+		if !strings.HasSuffix(text, dn) || ok == (dn == text) {
+			t.Fatalf("%q becomes %q, %v", text, dn, ok)
 		}
 	})
 }

@@ -22,6 +22,8 @@ type Domain struct {
 	SchemaDN        string
 	Host            string // dnsHostName of the domain controller
 
+	Forest []Partition // the domains of the forest, this one too, as far as they are shown
+
 	// Functional levels; -1 when the rootDSE does not say. [MS-ADTS] 6.1.4.
 	DomainLevel, ForestLevel int
 	ReadOnly                 bool // a read-only domain controller
@@ -83,17 +85,49 @@ func LoadDomain(ctx context.Context, r Reader) (*Domain, error) {
 		Base:  "CN=Partitions," + d.ConfigurationDN,
 		Scope: OneLevel,
 		Any:   []Match{{"objectClass", "crossRef"}},
-		Attrs: []string{"objectClass", "nCName", "nETBIOSName"},
+		Attrs: []string{"objectClass", "nCName", "nETBIOSName", "dnsRoot", "systemFlags"},
+		// The SID of the forest's root domain, which another domain does not hold.
+		Extended: !SameDN(d.DN, d.ForestDN),
 	}
 	for ref, err := range r.Read(ctx, refs) {
 		if err != nil {
 			return nil, fmt.Errorf("read the partitions of the forest: %w", err)
 		}
-		if SameDN(ref.Text("nCName"), d.DN) {
+		sid, dn, _ := SplitExtended(ref.Text("nCName"))
+		if SameDN(dn, d.DN) {
 			d.NetBIOS = ref.Text("nETBIOSName")
+		}
+		if SameDN(dn, d.ForestDN) && sid != "" {
+			if d.ForestSID, err = sddl.ParseSID(sid); err != nil {
+				return nil, fmt.Errorf("read the partitions of the forest: %s: nCName: %w", ref.DN, err)
+			}
+		}
+		if other, ok := domainOf(ref); ok {
+			d.Forest = append(d.Forest, other)
 		}
 	}
 	return d, nil
+}
+
+// Partition is a domain of the forest, by its crossRef.
+type Partition struct{ DN, DNS, NetBIOS string }
+
+// domainOf is the domain that a crossRef is for; false where it is for something else.
+// [MS-ADTS] 6.1.1.2.1.1.
+func domainOf(ref Entry) (Partition, bool) {
+	p := Partition{DN: PlainDN(ref.Text("nCName")), DNS: ref.Text("dnsRoot"), NetBIOS: ref.Text("nETBIOSName")}
+	if p.DN == "" || p.NetBIOS == "" {
+		return p, false
+	}
+	// FLAG_CR_NTDS_NC and FLAG_CR_NTDS_DOMAIN, [MS-ADTS] 2.2.10; only domains have a NetBIOS name
+	// where the flags are not shown.
+	if flags, err := strconv.ParseInt(ref.Text("systemFlags"), 10, 64); err == nil && flags&3 != 3 {
+		return p, false
+	}
+	if p.DNS == "" {
+		p.DNS = DomainDNS(p.DN)
+	}
+	return p, true
 }
 
 // Aliases give the SID aliases of SDDL their meaning in this domain.

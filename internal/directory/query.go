@@ -30,6 +30,7 @@ type Query struct {
 	Any        []Match  // objects for which any of these holds; empty: every object
 	Attrs      []string // by name; what is not asked for is not answered
 	Descriptor bool     // also nTSecurityDescriptor, with owner, group and DACL
+	Extended   bool     // DNs in values with the SID of the object, see SplitExtended
 }
 
 // Reader answers queries: a server or a capture. Entries come in no particular order.

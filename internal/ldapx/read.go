@@ -27,6 +27,7 @@ const descriptorAttr = "nTSecurityDescriptor"
 const (
 	oidSDFlags     = "1.2.840.113556.1.4.801"
 	oidDomainScope = "1.2.840.113556.1.4.1339"
+	oidExtendedDN  = "1.2.840.113556.1.4.529"
 
 	sdOwner = 1
 	sdGroup = 2
@@ -37,6 +38,13 @@ const (
 // includes the SACL, and then shows most readers nothing and takes the writer's.
 func sdFlags(parts byte) ldap.Control {
 	return ldap.NewControlString(oidSDFlags, true, string([]byte{0x30, 3, 2, 1, parts}))
+}
+
+// extendedDN asks for DNs with the GUID and the SID of the object in front, as text. It is
+// critical: values without them would be taken for those of objects that have none.
+// [MS-ADTS] 3.1.1.3.4.1.5.
+func extendedDN() ldap.Control {
+	return ldap.NewControlString(oidExtendedDN, true, string([]byte{0x30, 3, 2, 1, 1}))
 }
 
 // Read answers a query, a page of 1000 objects at a time; the next page is under way while the
@@ -169,7 +177,12 @@ func (s *Session) each(ctx context.Context, q directory.Query, found *found, yie
 		if err := ctx.Err(); err != nil {
 			return false, fmt.Errorf("read %s: %w", name(q.Base), err)
 		}
-		entry, err := s.entry(ctx, e)
+		var extra []ldap.Control
+		if q.Extended {
+			e.DN = directory.PlainDN(e.DN)
+			extra = append(extra, extendedDN())
+		}
+		entry, err := s.whole(ctx, e, extra)
 		if err != nil {
 			return false, err
 		}
@@ -303,6 +316,9 @@ func searchRequest(q directory.Query) (*ldap.SearchRequest, error) {
 		request.Attributes = append(request.Attributes, descriptorAttr)
 		request.Controls = append(request.Controls, sdFlags(sdOwner|sdGroup|sdDACL))
 	}
+	if q.Extended {
+		request.Controls = append(request.Controls, extendedDN())
+	}
 	if len(request.Attributes) == 0 {
 		request.Attributes = []string{"1.1"} // none; an empty list is all. RFC 4511, 4.5.1.8
 	}
@@ -344,6 +360,11 @@ func isAttribute(s string) bool {
 
 // entry fetches what the server held back of an entry's values.
 func (s *Session) entry(ctx context.Context, e directory.Entry) (directory.Entry, error) {
+	return s.whole(ctx, e, nil)
+}
+
+// whole is entry, with the controls that values were asked for with.
+func (s *Session) whole(ctx context.Context, e directory.Entry, extra []ldap.Control) (directory.Entry, error) {
 	attrs := e.Attrs[:0]
 	for _, a := range e.Attrs {
 		if len(a.Values) == 0 {
@@ -352,7 +373,7 @@ func (s *Session) entry(ctx context.Context, e directory.Entry) (directory.Entry
 		if strings.IndexByte(a.Name, ';') >= 0 {
 			attr, r, err := parseRange(a.Name)
 			if err == nil && r.ranged && !r.last {
-				a.Values, err = s.rest(ctx, e.DN, attr, r, a.Values)
+				a.Values, err = s.rest(ctx, e.DN, attr, r, a.Values, extra)
 			}
 			if err != nil {
 				return directory.Entry{}, fmt.Errorf("read %s: %s: %w", name(e.DN), a.Name, err)
@@ -403,7 +424,7 @@ func parseRange(s string) (attr string, r valueRange, err error) {
 }
 
 // rest fetches the values from r.high+1 on. Their order is fixed on one connection.
-func (s *Session) rest(ctx context.Context, dn, attr string, r valueRange, values [][]byte) ([][]byte, error) {
+func (s *Session) rest(ctx context.Context, dn, attr string, r valueRange, values [][]byte, extra []ldap.Control) ([][]byte, error) {
 	if r.low != 0 || len(values) != r.high+1 {
 		return nil, errors.New("the range does not fit the values")
 	}
@@ -415,7 +436,7 @@ func (s *Session) rest(ctx context.Context, dn, attr string, r valueRange, value
 			DerefAliases: ldap.NeverDerefAliases,
 			Filter:       "(objectClass=*)",
 			Attributes:   []string{fmt.Sprintf("%s;range=%d-*", attr, next)},
-			Controls:     []ldap.Control{ldap.NewControlString(oidDomainScope, false, "")},
+			Controls:     append([]ldap.Control{ldap.NewControlString(oidDomainScope, false, "")}, extra...),
 		})
 		if err != nil {
 			return nil, err

@@ -564,3 +564,29 @@ func TestWhoAmI(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// Values come with SIDs where they are asked for, all of them, and objects by their DNs.
+func TestReadExtendedDNs(t *testing.T) {
+	const guid = "<GUID=2f0a9b5e-4c1d-4f3a-9a57-0d6c2f6f8c11>;"
+	const critical = "1.2.840.113556.1.4.529"
+	s := serve(t, time.Second, one(func(r *request) []*ber.Packet {
+		value, asked := r.controls[critical]
+		if !asked || !r.critical[critical] || len(value.Children) != 1 || value.Children[0].Value.(int64) != 1 {
+			t.Errorf("%q was asked for with %v", r.attrs, r.controls)
+		}
+		if slices.Contains(r.attrs, "member;range=2-*") {
+			if r.base != "CN=g,DC=x" {
+				t.Errorf("the rest is asked of %s", r.base)
+			}
+			return []*ber.Packet{r.entry(guid+r.base, values{"member;range=2-*": {guid + "<SID=S-1-5-18>;CN=c"}}), r.done(0, "", "")}
+		}
+		return []*ber.Packet{r.entry(guid+"<SID=S-1-5-32-544>;CN=g,DC=x", values{"member;range=0-1": {guid + "CN=a", guid + "<SID=S-1-1-0>;CN=b"}}), r.done(0, "", "")}
+	}))
+	got, err := collect(t, s, directory.Query{Base: "DC=x", Scope: directory.Subtree, Attrs: []string{"member"}, Extended: true})
+	if err != nil || len(got) != 1 || got[0].DN != "CN=g,DC=x" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if members := got[0].Texts("member"); len(members) != 3 || members[2] != guid+"<SID=S-1-5-18>;CN=c" {
+		t.Errorf("members %q", members)
+	}
+}

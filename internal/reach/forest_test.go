@@ -154,7 +154,7 @@ func (f *forest) schema() *directory.Schema {
 
 func (f *forest) Read(ctx context.Context, q directory.Query) iter.Seq2[directory.Entry, error] {
 	i, ours := f.byKey[directory.DNKey(q.Base)]
-	if f.noToken && len(q.Attrs) == 1 && q.Attrs[0] == "tokenGroups" {
+	if f.noToken && slices.Contains(q.Attrs, "tokenGroups") {
 		return func(yield func(directory.Entry, error) bool) { yield(directory.Entry{DN: q.Base}, nil) }
 	}
 	every := q.Scope == directory.Subtree && len(q.Any) == 0

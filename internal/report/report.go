@@ -128,6 +128,13 @@ func (p *printer) wrapped(first, rest, text string) {
 	p.printf("%s\n", line)
 }
 
+// marked is wrapped with a word in front that is marked; plain is that word without the mark.
+func (p *printer) marked(mark painted, plain, rest, text string) {
+	var lines bytes.Buffer
+	(&printer{w: &lines}).wrapped(plain, rest, text)
+	p.printf("%s%s", mark, painted(strings.TrimPrefix(lines.String(), Printable(plain))))
+}
+
 // Audit writes an audit's report.
 func Audit(w io.Writer, r *audit.Report, style Style) error {
 	p := &printer{w: w}

@@ -120,7 +120,7 @@ func serverText(r *whoami.Report) string {
 }
 
 func mayText(p *printer, style Style, a whoami.Answer, what string) {
-	word := fmt.Sprintf("%-8s", a.Word)
+	word := fmt.Sprintf("%-9s", a.Word)
 	mark := style.doubt(word)
 	switch a.Word {
 	case whoami.Yes:
@@ -128,8 +128,7 @@ func mayText(p *printer, style Style, a whoami.Answer, what string) {
 	case whoami.No:
 		mark = style.bad(word)
 	}
-	p.printf("%s ", mark)
-	p.wrapped("", "         ", what)
+	p.marked(mark, word, "         ", what)
 	if a.Why != "" {
 		p.wrapped("         why: ", "              ", a.Why)
 	}
