@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -180,7 +179,15 @@ func (a *app) sweep(ctx context.Context, r directory.Reader, snapshot *audit.Sna
 	if err != nil {
 		return err
 	}
-	progress, erase := a.progress()
+	total := 0
+	if c, ok := r.(*captureReader); ok {
+		var bases []string
+		for _, t := range snapshot.Targets {
+			bases = append(bases, t.DN)
+		}
+		total = c.Swept(bases)
+	}
+	progress, erase := a.progress(total)
 	defer erase()
 	opts := reach.Options{Reach: s.reach, Excess: s.excess, Everybody: s.everyone, Examples: s.examples, Progress: progress}
 	if err := reach.Sweep(ctx, r, snapshot, judge, rep, opts); err != nil {
@@ -191,9 +198,6 @@ func (a *app) sweep(ctx context.Context, r directory.Reader, snapshot *audit.Sna
 	}
 	return nil
 }
-
-// progressEvery is how often progress is shown.
-const progressEvery = 200 * time.Millisecond
 
 // snapshot reads what is to be judged, from the directory or a capture.
 func (a *app) snapshot(ctx context.Context, account string, targets []string) (*audit.Snapshot, error) {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +81,7 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 			return err
 		}
 		write = func(w io.Writer) (err error) {
-			progress, erase := a.progress()
+			progress, erase := a.progress(0)
 			defer erase()
 			swept, err = capture.WriteSweeps(ctx, w, targets, sweepAttrs(), progress)
 			return err
@@ -160,24 +159,4 @@ func writeNew(path string, content func(io.Writer) error) error {
 		}
 		return zip.Close()
 	})
-}
-
-// progress shows on a terminal how many objects came, until it is erased.
-func (a *app) progress() (show func(objects int), erase func()) {
-	if !isTerminal(a.stderr) {
-		return nil, func() {}
-	}
-	begun := time.Now()
-	shown := begun
-	show = func(objects int) {
-		if now := time.Now(); now.Sub(shown) >= progressEvery {
-			shown = now
-			fmt.Fprintf(a.stderr, "\r%d objects, %.0f a second\x1b[K", objects, float64(objects)/now.Sub(begun).Seconds())
-		}
-	}
-	return show, func() {
-		if shown != begun {
-			fmt.Fprint(a.stderr, "\r\x1b[K")
-		}
-	}
 }

@@ -186,7 +186,7 @@ func TestInterruptedSweepShowsNothing(t *testing.T) {
 	lab := labtest.Require(t)
 	gmsa := lab.CreateGMSA(t, "stop")
 	u := administrator(t, lab)
-	run := func(most int64) (code int, total int64, stdout, stderr string) {
+	run := func(most int64, more ...string) (code int, total int64, stdout, stderr string) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		var got atomic.Int64
@@ -199,18 +199,20 @@ func TestInterruptedSweepShowsNothing(t *testing.T) {
 				}
 			}}, err
 		}}
-		code = a.run(ctx, append([]string{"audit", gmsa.SAMAccountName, "--reach", "--excess"}, u.flags...))
+		code = a.run(ctx, append([]string{"audit", gmsa.SAMAccountName, "--reach", "--excess"}, append(more, u.flags...)...))
 		return code, got.Load(), out.String(), errs.String()
 	}
-	code, whole, stdout, stderr := run(1 << 40)
-	if code != exitFindings || !strings.Contains(stdout, "\nReach: effective in ") {
-		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
-	}
-	// Other tests make and remove objects meanwhile.
-	for _, share := range []int64{50, 85} {
-		code, _, stdout, stderr := run(whole * share / 100)
-		if code != exitInterrupted || stdout != "" || stderr != "gmsactl: error: interrupted\n" {
-			t.Errorf("after %d%% of it: exit code %d: %s%s", share, code, stdout, stderr)
+	for _, connections := range []string{"1", "2", "4"} {
+		code, whole, stdout, stderr := run(1<<40, "--connections", connections)
+		if code != exitFindings || !strings.Contains(stdout, "\nReach: effective in ") {
+			t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+		}
+		// Other tests make and remove objects meanwhile.
+		for _, share := range []int64{50, 85} {
+			code, _, stdout, stderr := run(whole*share/100, "--connections", connections)
+			if code != exitInterrupted || stdout != "" || stderr != "gmsactl: error: interrupted\n" {
+				t.Errorf("after %d%% of it over %s connections: exit code %d: %s%s", share, connections, code, stdout, stderr)
+			}
 		}
 	}
 }

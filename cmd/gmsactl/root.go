@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +31,8 @@ type app struct {
 	kept    []byte // the password, where several domains are asked for it
 	connect connection
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's
+	dial          func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's
+	progressEvery time.Duration                                                        // how often progress is shown; 0: as people read it
 }
 
 const envPrefix = "GMSACTL_"

@@ -121,6 +121,48 @@ func openCapture(open func() (io.ReadCloser, error), held int) (*Capture, error)
 	return c, nil
 }
 
+// Swept is how many objects the sweeps have whose bases are just these, as the end of the file
+// says; 0 where the sweeps are others, or the end cannot be seen before the rest. It is not
+// checked before all of them have come.
+func (c *Capture) Swept(bases []string) int {
+	if c.swept == nil || len(bases) != len(c.sweeps) {
+		return 0
+	}
+	for _, base := range bases {
+		key := DNKey(base)
+		if !slices.ContainsFunc(c.sweeps, func(s sweep) bool { return s.base == key }) {
+			return 0
+		}
+	}
+	file, err := c.open()
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	end, ok := file.(io.ReadSeeker)
+	if !ok {
+		return 0
+	}
+	size, err := end.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0
+	}
+	const most = 200 // bytes of the last lines
+	if _, err := end.Seek(max(0, size-most), io.SeekStart); err != nil {
+		return 0
+	}
+	tail, err := io.ReadAll(io.LimitReader(end, most))
+	if err != nil {
+		return 0
+	}
+	_, last, _ := strings.Cut(string(tail), "\n# "+captureEnd)
+	n := 0
+	if _, err := fmt.Sscanf(last, ": %d entries", &n); err != nil {
+		return 0
+	}
+	return max(0, n-c.swept.entries)
+}
+
 // sizeOf is about how much memory an entry takes that is held, in bytes.
 func sizeOf(e Entry) int {
 	n := 2*len(e.DN) + 150

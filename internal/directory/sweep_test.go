@@ -351,3 +351,47 @@ func TestSweptCaptureThatIsNotHeld(t *testing.T) {
 		}
 	}
 }
+
+func TestSweptIsWhatTheEndSays(t *testing.T) {
+	forest, file := sweptForest(t, 10, "OU=a,DC=corp", "OU=b,DC=corp")
+	want := 0
+	for _, base := range []string{"OU=a,DC=corp", "OU=b,DC=corp"} {
+		got, err := Collect(forest.Read(t.Context(), sweepQuery(base)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want += len(got)
+	}
+	swept := func(text string, open func(string) io.ReadCloser, bases ...string) int {
+		c, err := OpenCapture(func() (io.ReadCloser, error) { return open(text), nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Swept(bases)
+	}
+	seekable := func(text string) io.ReadCloser { return memory{bytes.NewReader([]byte(text))} }
+	stream := func(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
+	const huge = "9999999999999999999999999999"
+	end := strings.LastIndex(file, ": ")
+	tests := []struct {
+		name string
+		got  int
+		want int
+	}{
+		{"all of its sweeps", swept(file, seekable, "OU=b,DC=corp", "ou=A, dc=corp"), want},
+		{"one of them", swept(file, seekable, "OU=a,DC=corp"), 0},
+		{"another one", swept(file, seekable, "OU=a,DC=corp", "OU=c,DC=corp"), 0},
+		{"a file that is read from its start only", swept(file, stream, "OU=a,DC=corp", "OU=b,DC=corp"), 0},
+		{"a number beyond all numbers", swept(file[:end]+": "+huge+" entries\n", seekable, "OU=a,DC=corp", "OU=b,DC=corp"), 0},
+		{"no number", swept(file[:end]+"\n", seekable, "OU=a,DC=corp", "OU=b,DC=corp"), 0},
+		{"less than before the sweeps", swept(file[:end]+": 1 entries\n", seekable, "OU=a,DC=corp", "OU=b,DC=corp"), 0},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("%s: %d objects, want %d", tt.name, tt.got, tt.want)
+		}
+	}
+	if want < 20 {
+		t.Errorf("%d objects", want)
+	}
+}

@@ -2,7 +2,6 @@ package ldapx
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,8 +50,9 @@ for first in range(0, len(dns), 250):
     db.transaction_commit()
 `
 
-// What a sweep costs, next to ldapsearch reading the same from the same server, each on one
-// sealed connection, in turns. GMSACTL_BENCH_SWEEP is how many objects to make for it.
+// What a sweep costs over one connection and over two, next to ldapsearch reading the same from
+// the same server over one, all sealed, in turns. GMSACTL_BENCH_SWEEP is how many objects to
+// make for it. GMSACTL_BENCH_ONLY, of "1", "2" and "ldapsearch", leaves the others out, for a profile.
 func BenchmarkLabSweep(b *testing.B) {
 	n, _ := strconv.Atoi(os.Getenv("GMSACTL_BENCH_SWEEP"))
 	if n < 1 {
@@ -72,22 +72,25 @@ func BenchmarkLabSweep(b *testing.B) {
 	want := n + 1 + (n+999)/1000
 
 	q := directory.Query{Base: ou, Scope: directory.Subtree, Attrs: []string{"objectClass", "objectSid", "adminCount"}, Descriptor: true}
-	s := dial(b, Config{DC: lab.DC, CCache: ccache})
-	ours := func() time.Duration {
-		begun, got := time.Now(), 0
-		for e, err := range s.Read(b.Context(), q) {
-			if err != nil {
-				b.Fatal(err)
+	ours := func(connections int) func() time.Duration {
+		p := NewPool(dial(b, Config{DC: lab.DC, CCache: ccache}), connections)
+		b.Cleanup(func() { p.Close() })
+		return func() time.Duration {
+			begun, got := time.Now(), 0
+			for e, err := range p.Read(b.Context(), q) {
+				if err != nil {
+					b.Fatal(err)
+				}
+				if e.Value(descriptorAttr) == nil {
+					b.Fatalf("%s: no descriptor", e.DN)
+				}
+				got++
 			}
-			if e.Value(descriptorAttr) == nil {
-				b.Fatalf("%s: no descriptor", e.DN)
+			if got != want {
+				b.Fatalf("%d objects, want %d", got, want)
 			}
-			got++
+			return time.Since(begun)
 		}
-		if got != want {
-			b.Fatalf("%d objects, want %d", got, want)
-		}
-		return time.Since(begun)
 	}
 	theirs := func() time.Duration {
 		begun := time.Now()
@@ -117,20 +120,38 @@ func BenchmarkLabSweep(b *testing.B) {
 		}
 		return d
 	}
-	ours()
-	theirs()
-	var us, them []time.Duration
-	for b.Loop() {
-		us = append(us, ours())
-		them = append(them, theirs())
+	readers := []struct {
+		name string
+		read func() time.Duration
+		took []time.Duration
+	}{{"1", ours(1), nil}, {"2", ours(2), nil}, {"ldapsearch", theirs, nil}}
+	only := os.Getenv("GMSACTL_BENCH_ONLY")
+	for i := range readers {
+		if only == "" || only == readers[i].name {
+			readers[i].read()
+		}
 	}
-	slices.Sort(us)
-	slices.Sort(them)
-	median := func(d []time.Duration) float64 { return d[len(d)/2].Seconds() }
-	b.ReportMetric(median(us), "gmsactl-s")
-	b.ReportMetric(median(them), "ldapsearch-s")
-	b.ReportMetric(median(us)/median(them), "ratio")
-	b.ReportMetric(float64(want)/median(us), "objects/s")
+	for b.Loop() {
+		for i := range readers {
+			if r := &readers[i]; only == "" || only == r.name {
+				r.took = append(r.took, r.read())
+			}
+		}
+	}
+	median := map[string]float64{}
+	for _, r := range readers {
+		if len(r.took) == 0 {
+			continue
+		}
+		slices.Sort(r.took)
+		median[r.name] = r.took[len(r.took)/2].Seconds()
+		b.ReportMetric(median[r.name], "s/"+r.name)
+		b.ReportMetric(float64(want)/median[r.name], "objects/s/"+r.name)
+		b.Log(r.name, r.took)
+	}
+	if only == "" {
+		b.ReportMetric(median["1"]/median["ldapsearch"], "ratio/1")
+		b.ReportMetric(median["2"]/median["ldapsearch"], "ratio/2")
+	}
 	b.ReportMetric(0, "ns/op")
-	b.Log(fmt.Sprint("gmsactl ", us, ", ldapsearch ", them))
 }

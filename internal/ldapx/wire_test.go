@@ -60,12 +60,12 @@ func TestNoticeOfDisconnection(t *testing.T) {
 }
 
 func TestOnlySilenceIsTooLong(t *testing.T) {
-	// An entry comes every third of the time that the server may be silent.
-	const silence = 300 * time.Millisecond
+	// All of it takes longer than the server may be silent, and no entry does.
+	const silence = 1500 * time.Millisecond
 	slow := func(last bool) func(*dc, *request) []*ber.Packet {
 		return func(d *dc, r *request) []*ber.Packet {
 			for i := range 6 {
-				time.Sleep(silence / 3)
+				time.Sleep(silence / 5)
 				if err := d.send(r.entry(fmt.Sprintf("CN=%d", i), nil).Bytes()); err != nil {
 					return nil
 				}
