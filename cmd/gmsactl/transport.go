@@ -98,14 +98,13 @@ func readRoots(b []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// protectionHint is the next step after an error of TLS, of a bind's protection, or of a key
-// that is too weak; empty for others.
+// protectionHint is the next step after an error of TLS, or of a key that is too weak; empty
+// for others.
 func protectionHint(err error) string {
 	var (
 		untrusted *ldapx.TrustError
 		unbound   *ldapx.BindingError
 		weak      *krb5.WeakError
-		result    *ldapx.ResultError
 		bind      *ldapx.BindError
 	)
 	const sealed = "--transport ldap needs no certificate: Kerberos proves the domain controller and seals the session"
@@ -128,11 +127,6 @@ func protectionHint(err error) string {
 		return "no domain controller could check a bind over it; " + sealed
 	case errors.As(err, &weak):
 		return "RC4 is broken: set the account's password once, so that it gets keys of AES, or msDS-SupportedEncryptionTypes; --allow-rc4 takes RC4 until then"
-	case errors.As(err, &result) && result.Op == "bind":
-		// AcceptSecurityContext's SEC_E_BAD_BINDINGS; Samba and Windows differ in what follows.
-		if strings.Contains(result.Message, "80090346") {
-			return "the domain controller saw another certificate than was shown here: is there a TLS proxy or a load balancer in between? --transport ldap works through it"
-		}
 	case errors.As(err, &bind) && bind.Stage == ldapx.StageTLS:
 		return "a domain controller without a certificate takes no TLS; " + sealed
 	}

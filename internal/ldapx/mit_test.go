@@ -240,7 +240,7 @@ func (m *mit) config(etype int32) Config {
 	}
 }
 
-// The encryption types of RFC 8009, which no domain controller has, and those of RFC 3962,
+// The encryption types of RFC 8009, which the lab's domain controllers have not, and those of RFC 3962,
 // against another implementation than a domain controller's: sealed, and bound to TLS.
 func TestMITAcceptor(t *testing.T) {
 	m := newMIT(t)
