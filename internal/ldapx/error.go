@@ -103,10 +103,13 @@ func Retryable(err error) bool {
 		unreach *DialError
 		bind    *BindError
 		result  *ResultError
+		other   *OtherServerError
 	)
 	switch {
 	case errors.As(err, &expired):
 		return false
+	case errors.As(err, &other):
+		return true
 	case errors.As(err, &result):
 		return result.Code == CodeBusy || result.Code == CodeUnavailable
 	case errors.As(err, &unreach):

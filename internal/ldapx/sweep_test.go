@@ -42,6 +42,7 @@ type stubForest struct {
 	// place, and whether to hang up then.
 	disturb func(n int, d *dc, r *request, m *ber.Packet) (instead []*ber.Packet, hangUp bool)
 	refuse  func(n int) error // of the connection with that number
+	broken  func(n int) bool  // whether it breaks at the first request
 }
 
 type stubObject struct {
@@ -127,7 +128,14 @@ func (f *stubForest) session() (*Session, error) {
 			return nil, err
 		}
 	}
-	s, err := connectTo(f.t, f.timeout, f.answer)
+	answer := f.answer
+	if f.broken != nil && f.broken(n) {
+		answer = func(d *dc, _ *request) []*ber.Packet {
+			d.conn.Close()
+			return nil
+		}
+	}
+	s, err := connectTo(f.t, f.timeout, answer)
 	if err != nil {
 		return nil, err
 	}
