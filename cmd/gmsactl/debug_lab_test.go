@@ -93,6 +93,9 @@ func TestLabDebugTellsNoSecret(t *testing.T) {
 		"a password in a variable": {"--user", name},
 		"a keytab":                 {"--user", name, "--keytab", keytab},
 		"a credential cache":       {"--ccache", holder.file("cc")},
+		"GSSAPI":                   {"--user", name, "--password-file", file, "--mechanism", "GSSAPI"},
+		"LDAPS":                    {"--user", name, "--password-file", file, "--transport", "ldaps", "--ca-file", lab.CAFile},
+		"StartTLS with GSSAPI":     {"--user", name, "--keytab", keytab, "--transport", "starttls", "--mechanism", "GSSAPI", "--ca-file", lab.CAFile},
 		"a wrong password":         {"--user", name, "--password-stdin", "wrong"},
 	} {
 		t.Run(kind, func(t *testing.T) {

@@ -74,7 +74,7 @@ func bound(s ldapx.Server) whoami.Bound {
 		Address:   s.Address,
 		Principal: s.Identity,
 		Session: whoami.Session{
-			Transport: "ldap", Mechanism: s.Mechanism, Protection: s.Protection,
+			Transport: string(s.Transport), Mechanism: s.Mechanism, Protection: s.Protection,
 			RoundTrips: s.BindTrips,
 			BindTime:   float64(s.BindTime.Round(100*time.Microsecond)) / float64(time.Millisecond),
 		},
@@ -82,6 +82,9 @@ func bound(s ldapx.Server) whoami.Bound {
 			SessionKey: s.EncryptionType, ServiceKey: s.TicketKey,
 			Starts: s.TicketStarts.UTC(), Ends: s.TicketEnds.UTC(),
 		},
+	}
+	if s.TLS != nil {
+		b.Session.TLS = &whoami.TLS{Version: s.TLS.Version, CipherSuite: s.TLS.CipherSuite, ChannelBinding: s.TLS.ChannelBinding}
 	}
 	if !s.TicketRenew.IsZero() {
 		renew := s.TicketRenew.UTC()

@@ -92,6 +92,14 @@ func TestLabWhoAmI(t *testing.T) {
 			t.Errorf("a gMSA: %+v, root keys: %+v, notes: %q", r.GMSA, r.RootKeys, r.Notes)
 		}
 	})
+	t.Run("over TLS", func(t *testing.T) {
+		u := administrator(t, lab)
+		u.flags = append(u.flags, "--transport", "ldaps", "--ca-file", lab.CAFile)
+		s := u.whoami(exitOK).Session
+		if s.Transport != "ldaps" || s.TLS == nil || s.TLS.Version != "TLS 1.3" || !strings.HasPrefix(s.TLS.CipherSuite, "TLS_") || s.TLS.ChannelBinding != "tls-server-end-point" {
+			t.Errorf("the session is %+v, %+v", s, s.TLS)
+		}
+	})
 	t.Run("somebody without rights", func(t *testing.T) {
 		r := bindAs(t, lab, plain.SAMAccountName, password).whoami(exitOK, lab.BaseDN, ou)
 		if r.Identity.SID != plain.SID || r.Identity.DN != plain.DN {

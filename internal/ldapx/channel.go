@@ -83,6 +83,21 @@ func (ch *channel) protected(layer gss.Layer, timeout time.Duration) net.Conn {
 	return &tlsConn{ch.tls, timeout}
 }
 
+// TLS is what TLS a session goes through, by the names of the registries.
+type TLS struct {
+	Version        string
+	CipherSuite    string
+	ChannelBinding string // that the bind was bound to it by. RFC 5929
+}
+
+func (ch *channel) described() *TLS {
+	if ch.tls == nil {
+		return nil
+	}
+	s := ch.tls.ConnectionState()
+	return &TLS{tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), "tls-server-end-point"}
+}
+
 // protection says in words what protects the connection.
 func (ch *channel) protection(mechanism gss.Mechanism) string {
 	if ch.tls == nil {

@@ -113,8 +113,10 @@ type Server struct {
 	TicketStarts   time.Time
 	TicketEnds     time.Time // when the server ends the session
 	TicketRenew    time.Time // until when it can be renewed; zero: it cannot
-	Mechanism      string    // of SASL
-	Protection     string
+	Transport      Transport
+	Mechanism      string        // of SASL
+	Protection     string        // in words
+	TLS            *TLS          // nil where Kerberos seals
 	BindTrips      int64         // requests until the session was bound, those to the KDC included
 	BindTime       time.Duration // that this took, but for a password that was waited for
 }
@@ -205,7 +207,9 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		TicketEnds:     ticket.Ends,
 		TicketRenew:    ticket.Renew,
 		Mechanism:      string(c.Mechanism),
+		Transport:      c.Transport,
 		Protection:     ch.protection(c.Mechanism),
+		TLS:            ch.described(),
 		BindTrips:      kdc.Exchanges() + trips,
 		BindTime:       time.Since(begun) - waited,
 	})

@@ -30,7 +30,7 @@ func WhoAmI(w io.Writer, r *whoami.Report, style Style) error {
 	field("", fmt.Sprintf("functional levels: DC %s, domain %s, forest %s", levelText(r.DC.Level), levelText(r.DC.DomainLevel), levelText(r.DC.ForestLevel)))
 	field("Session", fmt.Sprintf("%s, %s", r.Session.Transport, r.Session.Protection))
 	if t := r.Session.TLS; t != nil {
-		field("", fmt.Sprintf("%s, %s, channel binding %s", t.Version, t.CipherSuite, t.ChannelBinding))
+		field("", "channel binding "+t.ChannelBinding)
 	}
 	field("", fmt.Sprintf("bound by %s in %s and %.0f ms", r.Session.Mechanism, count(int(r.Session.RoundTrips), "round trip", "round trips"), r.Session.BindTime))
 	if t := r.Ticket; t != nil {

@@ -22,7 +22,7 @@ func administrator() *whoami.Report {
 			OperatingSystem: "Windows Server 2022 Datacenter 10.0 (20348)", Level: level, DomainLevel: level, ForestLevel: level,
 		},
 		Session: whoami.Session{
-			Transport: "ldaps", Mechanism: "GSS-SPNEGO", Protection: "TLS, bound to its channel", RoundTrips: 4, BindTime: 12.3,
+			Transport: "ldaps", Mechanism: "GSS-SPNEGO", Protection: "TLS 1.3 (TLS_AES_128_GCM_SHA256), Kerberos (GSS-SPNEGO) bound to its certificate", RoundTrips: 4, BindTime: 12.3,
 			TLS: &whoami.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", ChannelBinding: "tls-server-end-point"},
 		},
 		Ticket: &whoami.Ticket{
