@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -85,6 +86,77 @@ func TestCredentials(t *testing.T) {
 		}
 		u := &user{t: t, flags: []string{"--dc", addresses[0], "--domain", lab.Domain, "--user", name, "--password-file", passwordFile}}
 		says(t, u.want(exitError, "audit", name).stderr, "want its DNS name")
+	})
+}
+
+// A password ends with its line, and what comes after it is for others to read.
+func TestFirstLine(t *testing.T) {
+	long := strings.Repeat("x", maxPassword)
+	for _, tt := range []struct{ name, in, want, rest string }{
+		{"a line", "secret\nmore\n", "secret", "more\n"},
+		{"a line of Windows", "secret\r\nmore", "secret", "more"},
+		{"no end", "secret", "secret", ""},
+		{"spaces", " se cret \n", " se cret ", ""},
+		{"as long as it may be", long[:maxPassword-1] + "\n", long[:maxPassword-1], ""},
+		{"nothing", "", "", ""},
+		{"an empty line", "\nsecret\n", "", "secret\n"},
+		{"too long", long + "\n", "", "\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := strings.NewReader(tt.in)
+			got, err := firstLine(in, "--password-stdin")
+			if string(got) != tt.want || (err == nil) != (tt.want != "") {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if rest, _ := io.ReadAll(in); string(rest) != tt.rest {
+				t.Errorf("left %q, want %q", rest, tt.rest)
+			}
+			if err != nil && strings.Contains(err.Error(), "x") && strings.Contains(err.Error(), long[:100]) {
+				t.Errorf("the password is in %v", err)
+			}
+		})
+	}
+}
+
+// An account of one domain says who it is to a domain controller of another that trusts it,
+// where krb5.conf knows the KDCs of both.
+func TestCredentialsOfAnotherDomain(t *testing.T) {
+	lab := labtest.Require(t)
+	lab.Trust(t)
+	const password = "Corr3ct-horse-battery"
+	name := lab.CreateUser(t, "far", password).SAMAccountName
+	gmsa := lab.CreateGMSA(t, "far").SAMAccountName
+	t.Setenv("KRB5_CONFIG", lab.KRB5Config)
+	tests := []struct {
+		name  string
+		flags []string
+		as    string
+	}{
+		{"a password, and a UPN", []string{"--user", name + "@" + lab.Domain, "--password-stdin"}, name},
+		{`a password, and DOMAIN\name`, []string{"--user", `CORP\` + name, "--password-stdin"}, name},
+		{"a keytab of a gMSA", []string{"--user", gmsa + "@" + lab.Domain, "--keytab", lab.Keytab(t, gmsa)}, gmsa},
+		{"a credential cache", []string{"--ccache", ccache(t, lab, name)}, name},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			a := &app{stdin: strings.NewReader(password + "\n"), stdout: &stdout, stderr: &stderr}
+			code := a.run(context.Background(), append([]string{"whoami", "--dc", lab.OldDC}, tt.flags...))
+			if code != exitOK && code != exitFindings {
+				t.Fatalf("exit code %d: %s", code, stderr.String())
+			}
+			says(t, strings.ToLower(stdout.String()), strings.ToLower(tt.as+"@"+lab.Domain))
+		})
+	}
+	t.Run("without its KDCs", func(t *testing.T) {
+		t.Setenv("KRB5_CONFIG", "/dev/null")
+		var stderr bytes.Buffer
+		a := &app{stdin: strings.NewReader(password + "\n"), stdout: &stderr, stderr: &stderr}
+		if code := a.run(context.Background(), []string{"whoami", "--dc", lab.OldDC, "--user", name + "@" + lab.Domain, "--password-stdin"}); code != exitError {
+			t.Errorf("exit code %d", code)
+		}
+		says(t, stderr.String(), "find a KDC of realm CORP.EXAMPLE")
+		says(t, stderr.String(), "hint: name its KDCs in krb5.conf")
 	})
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -40,8 +39,10 @@ func (a *app) readPassword() ([]byte, error) {
 		return firstLine(a.stdin, "--password-stdin")
 	}
 	if value := os.Getenv(passwordVariable); value != "" {
+		password := []byte(value)
 		os.Unsetenv(passwordVariable)
-		return []byte(value), nil
+		forget(passwordVariable)
+		return password, nil
 	}
 	tty, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(tty.Fd())) {
@@ -60,17 +61,24 @@ var errNoPassword = errors.New("no password is given, and there is no terminal t
 
 // firstLine reads a password: the first line, without its end.
 func firstLine(r io.Reader, what string) ([]byte, error) {
-	in := bufio.NewReaderSize(io.LimitReader(r, maxPassword), maxPassword)
-	line, err := in.ReadBytes('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", what, err)
+	// In one buffer, and no byte further: what is left elsewhere is not zeroed.
+	b := make([]byte, 0, maxPassword)
+	for {
+		n, err := r.Read(b[len(b) : len(b)+1])
+		b = b[:len(b)+n]
+		switch {
+		case n > 0 && b[len(b)-1] == '\n', errors.Is(err, io.EOF):
+			line := bytes.TrimRight(b, "\r\n")
+			if len(line) == 0 {
+				return nil, fmt.Errorf("%s: the first line is empty", what)
+			}
+			return line, nil
+		case err != nil:
+			clear(b)
+			return nil, fmt.Errorf("%s: %w", what, err)
+		case len(b) == maxPassword:
+			clear(b)
+			return nil, fmt.Errorf("%s: the first line is longer than a password can be", what)
+		}
 	}
-	line = bytes.TrimRight(line, "\r\n")
-	if len(line) == 0 {
-		return nil, fmt.Errorf("%s: the first line is empty", what)
-	}
-	if len(line) == maxPassword {
-		return nil, fmt.Errorf("%s: the first line is longer than a password can be", what)
-	}
-	return line, nil
 }
