@@ -5,7 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/rand"
-	"crypto/rc4" //nolint:gosec // it is what the encryption type is
+	"crypto/rc4"
 	"encoding/asn1"
 	"encoding/binary"
 	"errors"

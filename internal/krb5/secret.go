@@ -10,7 +10,8 @@ import (
 	"github.com/jcmturner/gofork/x/crypto/pbkdf2"
 	"github.com/jcmturner/gokrb5/v8/crypto"
 	"github.com/jcmturner/gokrb5/v8/types"
-	"golang.org/x/crypto/md4" //nolint:staticcheck // RC4's key is made with it
+	//lint:ignore SA1019 the key of RC4 is made with it, which is asked for only by those who need it
+	"golang.org/x/crypto/md4"
 )
 
 // Secret is what a client proves itself with: a Password or a *Keytab.
