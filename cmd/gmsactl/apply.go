@@ -22,14 +22,16 @@ import (
 
 // writing is what the commands that write have in common.
 type writing struct {
-	yes    bool
-	backup string
+	yes      bool
+	backup   string
+	failover bool
 }
 
 func (w *writing) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&w.yes, "yes", false, "write without asking")
 	flags.StringVar(&w.backup, "backup", "", "new `file` to save the descriptors in as they were (default: a name with the time, here)")
+	flags.BoolVar(&w.failover, "dc-failover", false, "take another domain controller where the one that the file was made from cannot be used")
 }
 
 // errNoTerminal is the refusal to write unasked.
@@ -58,6 +60,11 @@ func newApply(a *app) *cobra.Command {
 --account. It shows the plan and asks, refuses descriptors that have changed since,
 saves a backup for rollback, writes the DACL and nothing else of each descriptor,
 reads it back from the same domain controller and judges it again.
+
+A saved plan goes to the domain controller that it was made from, unless --dc names
+another one. Where that one cannot be used, nothing is written; with --dc-failover
+another one is taken that can be written to. It may not know yet all that the first
+one knew: apply compares every object before it writes any, there as everywhere.
 
 The exit code is 0 where all was done and every rule passes now, 3 where a rule still
 does not, 4 where only a part was written or what was written could not be verified.`,
@@ -95,13 +102,19 @@ func (a *app) applyNow(ctx context.Context, account string, j *judging, prune bo
 	if err := w.check(a); err != nil {
 		return err
 	}
-	s, err := a.session(ctx)
+	if w.failover {
+		return errors.New("--dc-failover goes with a plan: without one there is no domain controller that it was made from")
+	}
+	s, err := a.session(ctx, purpose{writes: true})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	snapshot, err := audit.Load(ctx, s, account, j.targets)
 	if err != nil {
+		return err
+	}
+	if err := a.needWritable(ctx, snapshot.Domain); err != nil {
 		return err
 	}
 	p, err := build(snapshot, policies, accept, prune)
@@ -125,7 +138,7 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 	if err != nil {
 		return fmt.Errorf("read plan %s: %w", path, err)
 	}
-	s, err := a.session(ctx)
+	s, err := a.session(ctx, purpose{writes: true, domain: p.Domain.DNS, pinned: p.Pinned(), failover: w.failover})
 	if err != nil {
 		return err
 	}
@@ -135,6 +148,9 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 		return err
 	}
 	if err := p.CheckDomain(domain); err != nil {
+		return err
+	}
+	if err := a.needWritable(ctx, domain); err != nil {
 		return err
 	}
 	snapshot, err := audit.Load(ctx, s, p.Account.SID, p.Targets)

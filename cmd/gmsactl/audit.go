@@ -149,23 +149,22 @@ func (a *app) audit(ctx context.Context, account string, j *judging, sweep *swee
 	if err != nil {
 		return err
 	}
-	r, done, err := a.reader(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	snapshot, err := audit.Load(ctx, r, account, j.targets)
-	if err != nil {
-		return err
-	}
-	rep, err := audit.Evaluate(snapshot, policies, accept)
-	if err != nil {
-		return err
-	}
-	if sweep.reach || sweep.excess {
-		if err := a.sweep(ctx, r, snapshot, policies, rep, sweep); err != nil {
+	var rep *audit.Report
+	err = a.read(ctx, purpose{}, func(r directory.Reader) error {
+		snapshot, err := audit.Load(ctx, r, account, j.targets)
+		if err != nil {
 			return err
 		}
+		if rep, err = audit.Evaluate(snapshot, policies, accept); err != nil {
+			return err
+		}
+		if sweep.reach || sweep.excess {
+			return a.sweep(ctx, r, snapshot, policies, rep, sweep)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := a.show(rep, func() error { return report.Audit(a.stdout, rep, a.style()) }); err != nil {
 		return err
@@ -197,14 +196,4 @@ func (a *app) sweep(ctx context.Context, r directory.Reader, snapshot *audit.Sna
 		rep.Notes = append(rep.Notes, "The objects are those that the capture holds; what it does not hold was not judged.")
 	}
 	return nil
-}
-
-// snapshot reads what is to be judged, from the directory or a capture.
-func (a *app) snapshot(ctx context.Context, account string, targets []string) (*audit.Snapshot, error) {
-	r, done, err := a.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return audit.Load(ctx, r, account, targets)
 }

@@ -50,35 +50,53 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 	if out == "" {
 		return errors.New("--out is missing: name the file to write")
 	}
-	r, done, err := a.reader(ctx)
+	objects, swept := 0, 0
+	err := a.read(ctx, purpose{}, func(r directory.Reader) (err error) {
+		objects, swept, err = a.record(ctx, r, accounts, targets, out, sweep, groups)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer done()
+	answer := struct {
+		Format  int    `json:"format"`
+		Kind    string `json:"kind"` // Capture
+		File    string `json:"file"`
+		Objects int    `json:"objects"`
+		Swept   int    `json:"swept,omitempty"` // of these, written for a sweep
+	}{1, "Capture", out, objects + swept, swept}
+	return a.show(answer, func() error {
+		_, err := fmt.Fprintf(a.stdout, "%d objects in %s\n", answer.Objects, answer.File)
+		return err
+	})
+}
+
+// record writes a capture, and says how many objects are in it and how many more were written for a sweep. Where it cannot be
+// written whole, nothing is left of it.
+func (a *app) record(ctx context.Context, r directory.Reader, accounts, targets []string, out string, sweep, groups bool) (objects, swept int, err error) {
 	capture, err := audit.Collect(ctx, r, accounts, targets)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	if err := explain.Collect(ctx, capture, accounts, targets); err != nil {
-		return err
+		return 0, 0, err
 	}
 	if groups {
 		d, err := directory.LoadDomain(ctx, capture)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		if err := directory.CollectLocalGroups(ctx, capture, d); err != nil {
-			return err
+			return 0, 0, err
 		}
 	}
-	swept := 0
 	write := func(w io.Writer) error {
 		_, err := capture.WriteTo(w)
 		return err
 	}
 	if sweep {
 		if targets, err = sweepBases(ctx, capture, targets); err != nil {
-			return err
+			return 0, 0, err
 		}
 		write = func(w io.Writer) (err error) {
 			progress, erase := a.progress(0)
@@ -88,19 +106,9 @@ func (a *app) collect(ctx context.Context, accounts, targets []string, out strin
 		}
 	}
 	if err := writeNew(out, write); err != nil {
-		return fmt.Errorf("save the capture: %w", err)
+		return 0, 0, fmt.Errorf("save the capture: %w", err)
 	}
-	answer := struct {
-		Format  int    `json:"format"`
-		Kind    string `json:"kind"` // Capture
-		File    string `json:"file"`
-		Objects int    `json:"objects"`
-		Swept   int    `json:"swept,omitempty"` // of these, written for a sweep
-	}{1, "Capture", out, capture.Len() + swept, swept}
-	return a.show(answer, func() error {
-		_, err := fmt.Fprintf(a.stdout, "%d objects in %s\n", answer.Objects, answer.File)
-		return err
-	})
+	return capture.Len(), swept, nil
 }
 
 // sweepAttrs are the attributes of every object that a sweep reads, and those that explain

@@ -25,6 +25,8 @@ type connection struct {
 	dcs, domains, froms []string
 	forest              bool
 
+	dns, site     string
+	pdc           bool
 	user          string
 	keytab        string
 	ccache        string
@@ -36,8 +38,11 @@ type connection struct {
 }
 
 func (c *connection) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&c.dcs, "dc", nil, "domain controller, by its DNS `name`")
-	flags.StringArrayVar(&c.domains, "domain", nil, "DNS `name` of the domain (default: the DC's name without its first label)")
+	flags.StringArrayVar(&c.dcs, "dc", nil, "domain controller, by its DNS `name` (default: one that DNS names, near and writable)")
+	flags.StringArrayVar(&c.domains, "domain", nil, "DNS `name` of the domain (default: that of --dc, else of who asks)")
+	flags.StringVar(&c.dns, "dns", "", "DNS server that knows the domain, by its `address` or address:port (default: this host's)")
+	flags.StringVar(&c.site, "site", "", "`name` of the site whose domain controllers come first (default: the client's)")
+	flags.BoolVar(&c.pdc, "prefer-pdc", false, "take the PDC emulator where it answers")
 	flags.StringVar(&c.user, "user", "", "`account` to bind as: sAMAccountName, DOMAIN\\name or UPN")
 	flags.StringVar(&c.keytab, "keytab", "", "`file` with the key of the account")
 	flags.StringVar(&c.ccache, "ccache", "", "Kerberos credential cache `file` (default: KRB5CCNAME)")
@@ -74,30 +79,33 @@ func (c *connection) check() error {
 		return errors.New("--timeout must be more than nothing")
 	case c.connections < 1 || c.connections > ldapx.MaxConnections:
 		return fmt.Errorf("--connections %d: want 1 to %d", c.connections, ldapx.MaxConnections)
-	case c.dc == "":
-		return errNoDC
 	case c.user == "" && (c.keytab != "" || c.passwordFile != "" || c.passwordStdin):
 		return fmt.Errorf("%s needs --user", sources[0])
 	}
 	return c.protection.check()
 }
 
-var errNoDC = errors.New("no domain controller is named")
+var errNoDC = errors.New("no domain controller is named, and no domain to find one in")
 
 // reader is a capture or a session, and how to be done with it.
 func (a *app) reader(ctx context.Context) (directory.Reader, func(), error) {
 	if a.connect.from != "" {
-		if a.connect.dc != "" {
-			return nil, nil, errors.New("--from and --dc contradict each other: one is a capture, the other a domain controller")
-		}
-		return openCapture(ctx, a.connect.from)
+		return a.capture(ctx)
 	}
-	s, err := a.session(ctx)
+	s, err := a.session(ctx, purpose{})
 	if err != nil {
 		return nil, nil, err
 	}
 	pool := ldapx.NewPool(s, a.connect.connections)
 	return pool, func() { _ = pool.Close() }, nil
+}
+
+// capture opens what --from names.
+func (a *app) capture(ctx context.Context) (directory.Reader, func(), error) {
+	if a.connect.dc != "" {
+		return nil, nil, errors.New("--from and --dc contradict each other: one is a capture, the other a domain controller")
+	}
+	return openCapture(ctx, a.connect.from)
 }
 
 // openCapture opens a capture file, compressed or not, and says how to be done with it;
@@ -160,18 +168,30 @@ type captureError struct {
 func (e *captureError) Error() string { return fmt.Sprintf("read capture %s: %v", e.path, e.err) }
 func (e *captureError) Unwrap() error { return e.err }
 
-// session binds to the domain controller.
-func (a *app) session(ctx context.Context) (*ldapx.Session, error) {
-	c := &a.connect
-	if c.from != "" {
+// session binds to a domain controller.
+func (a *app) session(ctx context.Context, p purpose) (*ldapx.Session, error) {
+	if a.connect.from != "" {
 		return nil, errors.New("--from is a capture, which cannot be written to")
 	}
-	if err := c.check(); err != nil {
+	if err := a.connect.check(); err != nil {
 		return nil, err
 	}
+	c, err := a.candidates(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return c.session(ctx)
+}
+
+// bind binds to one domain controller.
+func (a *app) bind(ctx context.Context, to candidate, domain string) (*ldapx.Session, error) {
+	c := &a.connect
 	config := ldapx.Config{
-		DC: c.dc, Realm: strings.ToUpper(c.domain), User: c.user,
-		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: a.dial, KDCs: kdcs, Trace: a.trace(),
+		DC: to.host, Realm: strings.ToUpper(domain), User: c.user,
+		Keytab: c.keytab, CCache: c.ccache, Timeout: c.timeout, Dial: to.dial, KDCs: a.kdcs, Trace: a.trace(), Logon: &a.logon,
+	}
+	if to.located {
+		config.Domain = domain
 	}
 	if err := c.protection.apply(&config); err != nil {
 		return nil, err

@@ -80,18 +80,19 @@ func (a *app) explain(ctx context.Context, account, dn, right string) error {
 	if !directory.LooksLikeDN(dn) {
 		return explainHint(&explain.NotDNError{Text: dn}, a.connect.from, account, dn)
 	}
-	r, done, err := a.reader(ctx)
+	var x *explain.Explanation
+	err := a.read(ctx, purpose{}, func(r directory.Reader) error {
+		e, err := explain.New(ctx, r, a.connect.from != "")
+		if err != nil {
+			return err
+		}
+		if x, err = e.Explain(ctx, account, dn, right); err != nil {
+			return explainHint(err, a.connect.from, account, dn)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	defer done()
-	e, err := explain.New(ctx, r, a.connect.from != "")
-	if err != nil {
-		return err
-	}
-	x, err := e.Explain(ctx, account, dn, right)
-	if err != nil {
-		return explainHint(err, a.connect.from, account, dn)
 	}
 	if err := a.show(x, func() error { return report.Explanation(a.stdout, x, a.style()) }); err != nil {
 		return err

@@ -43,7 +43,7 @@ func hintFor(err error) string {
 	case errors.As(err, &hinted) && hinted.hint != "":
 		return hinted.hint
 	case errors.Is(err, errNoDC):
-		return "name one with --dc dc1.corp.example or GMSACTL_DC, or use --from demo to try gmsactl without a directory"
+		return "name the domain with --domain corp.example, or one domain controller with --dc dc1.corp.example, or use --from demo to try gmsactl without a directory"
 	case errors.Is(err, errNoPassword):
 		return "give --password-file, --password-stdin, --keytab or --ccache; kinit and no --user uses the tickets that you have"
 	case errors.Is(err, errNoTerminal):
@@ -52,6 +52,8 @@ func hintFor(err error) string {
 		return "stop: this is the wrong host, or an attack; compare --dc with the name of the domain controller and look at DNS"
 	case protectionHint(err) != "":
 		return protectionHint(err)
+	case locateHint(err) != "":
+		return locateHint(err)
 	case errors.As(err, &partly):
 		switch {
 		case partly.backup != "" && errors.As(err, &broken):

@@ -45,6 +45,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
+	defer a.logon.Close()
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(a.stdin)

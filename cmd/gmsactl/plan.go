@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/policy"
 	"github.com/gmsactl/gmsactl/internal/report"
@@ -63,7 +64,13 @@ func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, 
 	if err != nil {
 		return err
 	}
-	snapshot, err := a.snapshot(ctx, account, j.targets)
+	var snapshot *audit.Snapshot
+	err = a.read(ctx, purpose{writes: true}, func(r directory.Reader) (err error) {
+		if snapshot, err = audit.Load(ctx, r, account, j.targets); err != nil || a.connect.from != "" {
+			return err
+		}
+		return a.needWritable(ctx, snapshot.Domain)
+	})
 	if err != nil {
 		return err
 	}

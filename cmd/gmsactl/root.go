@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/report"
 )
 
@@ -30,6 +31,7 @@ type app struct {
 	debug   bool
 	kept    []byte // the password, where several domains are asked for it
 	connect connection
+	logon   ldapx.Logon // one for all domain controllers that are tried
 
 	dial          func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network's
 	progressEvery time.Duration                                                        // how often progress is shown; 0: as people read it

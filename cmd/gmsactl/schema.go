@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
+	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/report"
 )
 
@@ -30,12 +31,11 @@ levels. The exit code is 3 where something is missing or cannot be seen.`,
 }
 
 func (a *app) schemaCheck(ctx context.Context) error {
-	r, done, err := a.reader(ctx)
-	if err != nil {
+	var rep *audit.SchemaReport
+	err := a.read(ctx, purpose{}, func(r directory.Reader) (err error) {
+		rep, err = audit.LoadSchemaReport(ctx, r)
 		return err
-	}
-	defer done()
-	rep, err := audit.LoadSchemaReport(ctx, r)
+	})
 	if err != nil {
 		return err
 	}

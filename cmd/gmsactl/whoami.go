@@ -53,7 +53,7 @@ func (a *app) whoami(ctx context.Context, targets []string) error {
 			"leave --from out, and look whether GMSACTL_FROM is set",
 		}
 	}
-	s, err := a.session(ctx)
+	s, err := a.session(ctx, purpose{})
 	if err != nil {
 		return err
 	}

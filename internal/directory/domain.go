@@ -21,6 +21,7 @@ type Domain struct {
 	ConfigurationDN string
 	SchemaDN        string
 	Host            string // dnsHostName of the domain controller
+	Server          Server // more about it
 
 	Forest []Partition // the domains of the forest, this one too, as far as they are shown
 
@@ -34,11 +35,11 @@ const capabilityRODC = "1.2.840.113556.1.4.1920"
 
 // LoadDomain reads the rootDSE and the head of the domain.
 func LoadDomain(ctx context.Context, r Reader) (*Domain, error) {
-	root, err := Collect(r.Read(ctx, Query{Attrs: []string{
+	root, err := Collect(r.Read(ctx, Query{Attrs: append([]string{
 		"defaultNamingContext", "configurationNamingContext", "schemaNamingContext", "rootDomainNamingContext",
 		"namingContexts", "dnsHostName", "domainFunctionality", "forestFunctionality",
 		"supportedCapabilities",
-	}}))
+	}, serverAttrs...)}))
 	if err != nil {
 		return nil, fmt.Errorf("read the rootDSE: %w", err)
 	}
@@ -65,6 +66,12 @@ func LoadDomain(ctx context.Context, r Reader) (*Domain, error) {
 	for _, oid := range e.Texts("supportedCapabilities") {
 		d.ReadOnly = d.ReadOnly || oid == capabilityRODC
 	}
+	// Samba's read-only ones do not say so themselves.
+	server, readOnly, err := loadServer(ctx, r, e)
+	if err != nil {
+		return nil, err
+	}
+	d.Server, d.ReadOnly = server, d.ReadOnly || readOnly
 	head, err := Collect(r.Read(ctx, Query{Base: d.DN, Attrs: []string{"objectSid", "objectGUID"}}))
 	if err != nil {
 		return nil, fmt.Errorf("read the head of the domain: %w", err)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Lab says how to reach the two forests of a running lab.
@@ -119,12 +120,25 @@ func (l *Lab) RunSecond(t testing.TB, args ...string) string {
 	return l.RunInput(t, "", append([]string{"--second"}, args...)...)
 }
 
-// Replicate brings to SecondDC what DC has of the domain.
+// Replicate brings to SecondDC what DC has of the domain, and the other way round.
 func (l *Lab) Replicate(t testing.TB) {
 	t.Helper()
-	to, _, _ := strings.Cut(l.SecondDC, ".")
-	from, _, _ := strings.Cut(l.DC, ".")
-	l.RunSecond(t, "samba-tool", "drs", "replicate", to, from, l.BaseDN, "-P")
+	first, _, _ := strings.Cut(l.DC, ".")
+	second, _, _ := strings.Cut(l.SecondDC, ".")
+	l.replicate(t, "--second", second, first)
+	l.replicate(t, "--corp", first, second)
+}
+
+func (l *Lab) replicate(t testing.TB, on, to, from string) {
+	t.Helper()
+	var err error
+	for range 5 {
+		if _, err = l.run("", on, "samba-tool", "drs", "replicate", to, from, l.BaseDN, "-P"); err == nil {
+			return
+		}
+		time.Sleep(time.Second) // a connection from before one of them was stopped breaks first
+	}
+	t.Fatal(err)
 }
 
 // Stop stops DC until the test ends.

@@ -14,6 +14,9 @@ import (
 // ticket-granting tickets, or with a password or a keytab.
 func (c Config) ticket(ctx context.Context, kdc *krb5.Client, at endpoint) (*krb5.Ticket, error) {
 	service := krb5.ServicePrincipal("ldap", at.host, at.realm)
+	if c.Domain != "" {
+		service.Name.NameString = append(service.Name.NameString, strings.ToLower(c.Domain))
+	}
 	if c.Password != nil && c.Keytab != "" {
 		return nil, &BindError{StageCredentials, errors.New("both a password and a keytab are given")}
 	}
@@ -31,16 +34,15 @@ func (c Config) ticket(ctx context.Context, kdc *krb5.Client, at endpoint) (*krb
 			return t, nil
 		}
 	}
-	client, secret, err := c.secret(at.realm)
-	if err != nil {
-		return nil, &BindError{StageCredentials, err}
+	logon := c.Logon
+	if logon == nil {
+		logon = new(Logon)
+		defer logon.Close()
 	}
-	defer wipe(secret)
-	tgt, err := kdc.Login(ctx, client, secret)
+	tgt, err := logon.ticket(ctx, c, kdc, at.realm)
 	if err != nil {
-		return nil, kdcError(err)
+		return nil, err
 	}
-	defer clear(tgt.Key.KeyValue)
 	t, err := kdc.Service(ctx, tgt, service)
 	if err != nil {
 		return nil, kdcError(err)

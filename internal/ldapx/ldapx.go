@@ -41,6 +41,13 @@ type Config struct {
 	Password func() ([]byte, error) // called at most once; what it returns is zeroed
 	Keytab   string                 // path
 	CCache   string                 // path, FILE:path or DIR:path
+	// Domain is the DNS name of a domain of which the server must be a domain controller. The
+	// service is ldap/host/Domain then, which no other machine can be: to be asked for where
+	// nobody but DNS says that host is one. [MS-ADTS] 3.1.1.5.3.1.1.4.
+	Domain string
+	// Logon keeps what the password or the keytab brought for other sessions; nil keeps
+	// nothing.
+	Logon *Logon
 	// Timeout is how long the server may be silent while it is to answer. Zero is 150 s: more
 	// than a domain controller spends on a page of a search. Connecting, the KDC and the bind
 	// are given 20 s each if that is less.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -126,6 +127,16 @@ func (l *Locator) DialContext(ctx context.Context, network, address string) (net
 	return race(ctx, addrs, stagger, func(ctx context.Context, a netip.Addr) (net.Conn, error) {
 		return l.dial(ctx, network, netip.AddrPortFrom(a, uint16(number)))
 	}, func(c net.Conn) { c.Close() })
+}
+
+// DialDC is DialContext, but the domain controller is dialed where it answered.
+func (l *Locator) DialDC(d *DC) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, port, err := net.SplitHostPort(address); err == nil && strings.EqualFold(host, d.Host) {
+			address = net.JoinHostPort(d.Address.String(), port)
+		}
+		return l.DialContext(ctx, network, address)
+	}
 }
 
 const stagger = 250 * time.Millisecond

@@ -42,7 +42,6 @@ type DC struct {
 
 	priority uint16
 	position int // of its record
-	first    bool
 }
 
 // ReadOnly says whether it cannot be written to and lacks some attributes. One that does not say that it is writable
@@ -167,7 +166,6 @@ type search struct {
 	query  Query
 	found  *Found
 	seen   map[string]bool
-	asked  int
 	unseen int // records beyond the most that are asked
 }
 

@@ -89,7 +89,7 @@ func Apply(ctx context.Context, d Directory, p *Plan, save func(*Backup) (path s
 	if err != nil || len(pending) == 0 {
 		return result, err
 	}
-	backup := &Backup{Format: format, Kind: kindBackup, Created: p.Created, Tool: p.Tool, Domain: p.Domain, Account: p.Account}
+	backup := &Backup{Format: format, Kind: kindBackup, Created: p.Created, Tool: p.Tool, Domain: p.Domain, Server: p.Server, Account: p.Account}
 	for _, i := range pending {
 		backup.Changes = append(backup.Changes, p.Changes[i])
 	}

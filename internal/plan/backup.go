@@ -23,6 +23,7 @@ type Backup struct {
 	Created time.Time `json:"created"` // when the plan was made
 	Tool    string    `json:"tool"`
 	Domain  Domain    `json:"domain"`
+	Server  *Server   `json:"server,omitempty"` // that was written to
 	Account Account   `json:"account"`
 	Changes []Change  `json:"changes"`
 }
@@ -104,7 +105,9 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 	p := &Plan{
 		Format: format, Kind: kindPlan, Domain: domainOf(s.Domain), Policies: []Policy{}, Changes: []Change{},
 		Account: Account{Name: s.Account.Name, SID: b.Account.SID},
+		Server:  serverOf(s.Domain),
 	}
+	p.Notes = b.Server.moved(p.Server)
 	if s.Account.Name != "" {
 		p.Account.Name = s.Domain.Qualified(s.Account.Name)
 	}

@@ -35,6 +35,7 @@ func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept,
 	p := &Plan{
 		Format: format, Kind: kindPlan, Accept: accept, Prune: prune,
 		Domain:  domainOf(s.Domain),
+		Server:  serverOf(s.Domain),
 		Account: Account{Name: s.Domain.Qualified(s.Account.Name), SID: s.Account.SID.String()},
 		Changes: []Change{},
 	}

@@ -38,6 +38,7 @@ type Plan struct {
 	Created  time.Time    `json:"created"`
 	Tool     string       `json:"tool"` // gmsactl and its version
 	Domain   Domain       `json:"domain"`
+	Server   *Server      `json:"server,omitempty"` // nil in plans of earlier versions
 	Account  Account      `json:"account"`
 	Accept   audit.Accept `json:"accept"`
 	Prune    bool         `json:"prune,omitempty"` // entries of the account are taken away, too
@@ -177,9 +178,13 @@ func (want Domain) check(here *directory.Domain) error {
 
 // Describe says everything in the plan anew, by the directory as it is now: whatever a
 // file said in words, what is shown is what its bytes mean. The snapshot is of the plan's
-// account and targets.
+// account and targets. Where it is not from the domain controller that the plan was made
+// from, as that was then, a note says so.
 func (p *Plan) Describe(s *audit.Snapshot) error {
 	p.Domain = domainOf(s.Domain)
+	here := serverOf(s.Domain)
+	moved := p.Server.moved(here)
+	p.Server = here
 	p.Account.Name = s.Domain.Qualified(s.Account.Name)
 	p.Blocked = nil
 	for i := range p.Changes {
@@ -193,7 +198,7 @@ func (p *Plan) Describe(s *audit.Snapshot) error {
 			return fmt.Errorf("change of %s: %w", c.DN, err)
 		}
 	}
-	p.Notes = nested(p.Changes)
+	p.Notes = append(moved, nested(p.Changes)...)
 	return checkChanges(p.Changes)
 }
 
