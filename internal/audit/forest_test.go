@@ -338,6 +338,24 @@ func TestDomainsThatNobodyNamed(t *testing.T) {
 	}
 }
 
+// A group in which the account is itself counts as one, though everybody is in it too, as it
+// does at home.
+func TestGroupOfEverybodyAndTheAccount(t *testing.T) {
+	f := twoDomains(t, func(_, child *foresttest.Entries) {
+		child.Set("CN=Sync Agents,"+foresttest.Child, "member",
+			foresttest.Member("S-1-5-11", "CN=S-1-5-11,CN=ForeignSecurityPrincipals,"+foresttest.Child), foresttest.Member(foresttest.AccountID, foresttest.Account))
+	})
+	if got := verdictsOf(auditForest(t, f, agent).Reports[1])["read-computer"]; got != "via-group granted" {
+		t.Errorf("with the account in it: %s", got)
+	}
+	f = twoDomains(t, func(_, child *foresttest.Entries) {
+		child.Set("CN=Sync Agents,"+foresttest.Child, "member", foresttest.Member("S-1-5-11", "CN=S-1-5-11,CN=ForeignSecurityPrincipals,"+foresttest.Child))
+	})
+	if got := verdictsOf(auditForest(t, f, agent).Reports[1])["read-computer"]; got != "via-well-known granted" {
+		t.Errorf("with everybody in it: %s", got)
+	}
+}
+
 // A child domain is judged by itself, too: the SID of the forest's root, which defaults of
 // classes name, is with the forest's partitions.
 func TestChildDomainAlone(t *testing.T) {

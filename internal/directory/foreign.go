@@ -46,7 +46,6 @@ func (a *Account) In(ctx context.Context, r Reader, home, d *Domain) (*Account, 
 			b.WellKnown = append(b.WellKnown, sid)
 		}
 	}
-	b.Groups = slices.DeleteFunc(b.Groups, func(sid sddl.SID) bool { return slices.Contains(b.WellKnown, sid) && !slices.Contains(a.Global, sid) })
 	unseen = append(unseen, local.unseen...)
 	b.Unseen = strings.Join(unseen, " and ")
 	slices.SortFunc(b.Groups, compareSIDs)
