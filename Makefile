@@ -82,7 +82,7 @@ corpora: ## keep what fuzz found to reach new code in internal/sddl, as its test
 bench: ## every benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-sweep: ## a sweep over 20,000 objects of the lab next to ldapsearch reading the same; needs ldap-utils and libsasl2-modules-gssapi-mit
+bench-sweep: ## a sweep over 20,000 objects of the lab, over one connection and two, next to ldapsearch reading the same; needs ldap-utils and libsasl2-modules-gssapi-mit
 	@set -e; lab/lab up >/dev/null; environment=$$(lab/lab env); eval "$$environment"; set -x; \
 	GMSACTL_BENCH_SWEEP=20000 $(GO) test -run '^$$' -bench LabSweep -benchtime 7x -timeout 30m ./internal/ldapx
 

@@ -2,13 +2,16 @@ package ldapx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/labtest"
@@ -150,5 +153,46 @@ func TestLabSweepGetsOverABreak(t *testing.T) {
 			}
 			p.Close()
 		}
+	}
+}
+
+// The domain controller ends a session with its ticket. A sweep goes on with what is in the
+// credential cache by then, or says when the ticket ended.
+func TestLabTicketEnds(t *testing.T) {
+	lab := labtest.Require(t)
+	user := lab.CreateUser(t, "ends", secret)
+	const life = 12 * time.Second
+	begun := time.Now()
+	// For the service itself: of a ticket-granting ticket that short Samba gives no other.
+	path := kinit(t, lab, user.SAMAccountName, "", "-l", life.String(), "-S", "ldap/"+lab.DC)
+	later, err := os.ReadFile(kinit(t, lab, user.SAMAccountName, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := dial(t, Config{DC: lab.DC, CCache: path, Timeout: 20 * time.Second})
+	if left := s.Server().TicketEnds.Sub(begun); left > 2*life {
+		t.Fatalf("the ticket is good for %v", left)
+	}
+	p := NewPool(s, 2)
+	defer p.Close()
+	want := counts(t, p, "CN=Users,"+lab.BaseDN)
+	time.Sleep(time.Until(s.Server().TicketEnds.Add(2 * time.Second)))
+	_, err = directory.Collect(s.Read(t.Context(), directory.Query{Base: lab.BaseDN, Attrs: []string{"cn"}}))
+	var broken *ConnectionError
+	if !errors.As(err, &broken) || !Retryable(err) {
+		t.Errorf("a session whose ticket has ended: %v", err)
+	}
+	t.Log(err)
+	_, err = directory.Collect(p.Read(t.Context(), directory.Query{Base: lab.BaseDN, Scope: directory.Subtree, Descriptor: true}))
+	var ended *TicketEndedError
+	if !errors.As(err, &ended) || !ended.Ended.Equal(s.Server().TicketEnds) {
+		t.Errorf("a sweep whose ticket has ended: %v", err)
+	}
+	t.Log(err)
+	if err := os.WriteFile(path, later, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := counts(t, p, "CN=Users,"+lab.BaseDN); !maps.Equal(got, want) {
+		t.Errorf("with another ticket %d objects, want %d", len(got), len(want))
 	}
 }

@@ -611,7 +611,7 @@ func TestSweepIsCancelledAtOnce(t *testing.T) {
 func TestAStalledServerIsLeft(t *testing.T) {
 	for connections := 1; connections <= 2; connections++ {
 		f := ordinary(t)
-		f.timeout = 200 * time.Millisecond
+		f.timeout = 500 * time.Millisecond
 		f.disturb = func(n int, d *dc, _ *request, m *ber.Packet) ([]*ber.Packet, bool) {
 			if n == 70 {
 				time.Sleep(2 * f.timeout)
