@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Conf is what krb5.conf files say of realms and credential caches. Nothing in it is an
+// Conf is what krb5.conf files say of realms and of the default credential cache. Nothing in it is an
 // error: what is unknown or malformed is as if it were not there, for other programs read
 // the same files and a bind must not depend on what is meant for them. The zero value says
 // nothing.
@@ -269,9 +269,6 @@ func (c *Conf) first(path ...string) string {
 	}
 	return ""
 }
-
-// DefaultRealm is the realm of names without one; empty where none is said.
-func (c *Conf) DefaultRealm() string { return c.first("libdefaults", "default_realm") }
 
 // KDCs is the KDCs of a realm as host:port, in the order in which they are to be asked.
 func (c *Conf) KDCs(realm string) []string {

@@ -85,7 +85,7 @@ func TestConf(t *testing.T) {
 				files[path] = text
 			}
 			c := parseConf(files)
-			got := fmt.Sprintf("%s; %s; %s", c.DefaultRealm(), strings.Join(c.KDCs("CORP.EXAMPLE"), " "), c.Realm("dc1.corp.example."))
+			got := fmt.Sprintf("%s; %s; %s", c.first("libdefaults", "default_realm"), strings.Join(c.KDCs("CORP.EXAMPLE"), " "), c.Realm("dc1.corp.example."))
 			if got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
@@ -114,7 +114,7 @@ func TestReadConf(t *testing.T) {
 	list := strings.Join([]string{dir, dir + "/none", big, a, b, ""}, string(filepath.ListSeparator))
 	t.Setenv("KRB5_CONFIG", list)
 	c := ReadConf()
-	if got := c.DefaultRealm(); got != "A" {
+	if got := c.first("libdefaults", "default_realm"); got != "A" {
 		t.Errorf("default realm %q", got)
 	}
 	if got := c.KDCs("b"); !slices.Equal(got, []string{"dc:88", "dc2:88"}) {
@@ -155,7 +155,6 @@ func FuzzConf(f *testing.F) {
 			}
 			c.Realm(r.path[len(r.path)-1])
 		}
-		c.DefaultRealm()
 		c.DefaultCCache()
 	})
 }

@@ -121,6 +121,29 @@ func TestTicketSources(t *testing.T) {
 	})
 }
 
+// krb5.conf knows where a host is not named in its domain.
+func TestRealmOfTheHost(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "krb5.conf")
+	if err := os.WriteFile(conf, []byte("[domain_realm]\n.branch.example = corp.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, conf, dc, realm, want string }{
+		{"a host of a domain that is mapped", conf, "dc1.branch.example", "", "CORP.EXAMPLE"},
+		{"a host of another domain", conf, "dc1.old.example", "", "OLD.EXAMPLE"},
+		{"a realm that is given", conf, "dc1.branch.example", "OLD.EXAMPLE", "OLD.EXAMPLE"},
+		{"a short name", conf, "dc1", "", ""},
+		{"no mapping", os.DevNull, "dc1.branch.example", "", "BRANCH.EXAMPLE"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("KRB5_CONFIG", tt.conf)
+			at, err := Config{DC: tt.dc, Realm: tt.realm}.where()
+			if at.realm != tt.want || (err == nil) != (tt.want != "") {
+				t.Errorf("got %q, %v", at.realm, err)
+			}
+		})
+	}
+}
+
 // A cache of another realm is somebody else's, whatever the name.
 func TestCacheIsOfTheUser(t *testing.T) {
 	principal := func(user, realm string) krb5.Principal {

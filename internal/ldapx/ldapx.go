@@ -5,6 +5,7 @@
 package ldapx
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -30,9 +31,10 @@ type Config struct {
 	// ldap/host, so an address or an alias will not do, and neither will the ports of the
 	// global catalog. The KDC is port 88 of the host.
 	DC string
-	// Realm is the DNS name of the domain in upper case. Empty, it is the host name
-	// without its first label: a domain controller is named in its own domain unless
-	// somebody took care that it is not. The wrong realm gets no ticket.
+	// Realm is the DNS name of the domain in upper case. Empty, it is what krb5.conf says of
+	// the host, or else the host name without its first label: a domain controller is named
+	// in its own domain unless somebody took care that it is not. The wrong realm gets no
+	// ticket.
 	Realm string
 	// User is a sAMAccountName, DOMAIN\name or a user principal name. With a credential
 	// cache it is empty, or the cache must be this user's; with a keytab it may be empty
@@ -457,7 +459,7 @@ func (c Config) where() (endpoint, error) {
 		if !ok {
 			return endpoint{}, fmt.Errorf("domain controller %q: want its full DNS name, or the realm", c.DC)
 		}
-		realm = strings.ToUpper(domain)
+		realm = strings.ToUpper(cmp.Or(krb5.ReadConf().Realm(host), domain))
 	}
 	return endpoint{host: host, address: net.JoinHostPort(host, port), realm: realm}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -475,6 +476,7 @@ func TestCancelEndsTheSession(t *testing.T) {
 }
 
 func TestWhere(t *testing.T) {
+	t.Setenv("KRB5_CONFIG", os.DevNull)
 	tests := []struct {
 		name, dc, realm string
 		want            endpoint // zero: an error
