@@ -32,7 +32,6 @@ type stubForest struct {
 	cursors    map[string][]stubObject
 	service    string
 	heuristics string
-	open, most int // connections
 	bound      int
 	requests   []string
 	sent       int // messages that answer searches for descriptors and lists
