@@ -117,10 +117,16 @@ func (a *app) at(ctx context.Context, w where, home string) (directory.Reader, f
 	defer func() { a.connect = saved }()
 	c := &a.connect
 	c.dc, c.domain, c.from = w.dc, w.domain, w.from
-	if c.user != "" && home != "" && !strings.ContainsAny(c.user, `\@`) {
-		c.user += "@" + home
-	}
+	c.user = qualified(c.user, home)
 	return a.reader(ctx)
+}
+
+// qualified is a user's name with the domain that is meant where it names none.
+func qualified(user, home string) string {
+	if user == "" || home == "" || strings.ContainsAny(user, `\@`) {
+		return user
+	}
+	return user + "@" + home
 }
 
 // endsForest says which errors are not about one domain: a server that is not who it says,
@@ -172,7 +178,12 @@ func (a *app) auditForest(ctx context.Context, account string, j *judging, sweep
 		if !live && p.Err != nil {
 			return done, p.Err
 		}
-		return done, f.Add(ctx, p)
+		err := f.Add(ctx, p)
+		// Where nobody named the first domain it is known by now.
+		if home == "" && p.Domain() != nil {
+			home = p.Domain().DNS
+		}
+		return done, err
 	}
 	for _, w := range places {
 		done, err := add(w)
