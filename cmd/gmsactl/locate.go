@@ -98,6 +98,7 @@ func (a *app) candidates(ctx context.Context, p purpose) (*candidates, error) {
 		}
 		return nil, err
 	}
+	a.found(found)
 	for _, f := range found.Failures {
 		if !strings.EqualFold(f.Host, p.pinned) {
 			out.failures = append(out.failures, f)

@@ -29,7 +29,8 @@ type app struct {
 
 	output  string
 	debug   bool
-	kept    []byte // the password, where several domains are asked for it
+	told    ldapx.Trace // what --debug goes to, once it was asked for
+	kept    []byte      // the password, where several domains are asked for it
 	connect connection
 	logon   ldapx.Logon // one for all domain controllers that are tried
 
