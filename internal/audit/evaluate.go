@@ -53,7 +53,7 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 		r.Notes = append(r.Notes, fmt.Sprintf("Not readable: %s; what depends on it is unknown.", s.Account.Unseen))
 	}
 	if s.Domain.ReadOnly {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s is a read-only domain controller; changes go to a writable one.", s.Domain.Host))
+		r.Notes = append(r.Notes, fmt.Sprintf("%s is a read-only domain controller: an attribute that is kept from it looks as if it had no value, and changes go to a writable one.", s.Domain.Host))
 	}
 	if slices.ContainsFunc(j.Requirements, func(req Requirement) bool {
 		return req.Right.Object.IsZero() && req.Right.Mask&(sddl.ReadProperty|sddl.ControlAccess) == sddl.ReadProperty
