@@ -210,8 +210,7 @@ func (w *sweep) work(ctx context.Context, at *slot) {
 	for p := w.next(); p != nil; p = w.next() {
 		for {
 			err := w.read(ctx, at, p)
-			gone := (*directory.NotFoundError)(nil)
-			if err == nil || p.listed && errors.As(err, &gone) {
+			if err == nil || p.listed && isGone(err, p.base) {
 				w.done()
 				break
 			}
@@ -270,10 +269,18 @@ func (w *sweep) judge(at *slot, p *part, err error) (pause time.Duration, next v
 	case isResult && isLostSession(result):
 		at.drop(result)
 		return pause, again
+	case !isGone(err, p.base) && isGone(err, ""):
+		return pause, again // an object that was removed before all values of it had come
 	case Retryable(err):
 		return pause, again
 	}
 	return 0, giveUp
+}
+
+// isGone says whether an object does not exist: the base of a search or, without one, any.
+func isGone(err error, base string) bool {
+	var gone *directory.NotFoundError
+	return errors.As(err, &gone) && (base == "" || gone.DN == base)
 }
 
 // isForged is a server that is not the one that was asked for.

@@ -253,7 +253,7 @@ func (f *stubForest) find(r *request) (messages []*ber.Packet, counts bool) {
 	for _, o := range list {
 		v := values{}
 		for name, vs := range o.values {
-			if slices.Contains(r.attrs, name) {
+			if asked, _, _ := strings.Cut(name, ";"); slices.Contains(r.attrs, asked) {
 				v[name] = vs
 			}
 		}
@@ -698,6 +698,35 @@ func TestSweepWhileTheForestChanges(t *testing.T) {
 		got, err := f.sweep(f.pool(2))
 		if err != nil || !maps.Equal(got, f.want()) {
 			t.Errorf("%d objects, want %d, %v", len(got), len(f.objects), err)
+		}
+	})
+	t.Run("an object is removed before all its values came", func(t *testing.T) {
+		for connections := 1; connections <= 2; connections++ {
+			f := ordinary(t)
+			const group = "CN=group,OU=2," + stubBase
+			f.add(group, "group")
+			f.objects[len(f.objects)-1].values["member;range=0-1"] = []string{"a", "b"}
+			f.disturb = func(_ int, _ *dc, r *request, m *ber.Packet) ([]*ber.Packet, bool) {
+				if r.attrs[0] != "member;range=2-*" {
+					return []*ber.Packet{m}, false
+				}
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				f.objects = slices.DeleteFunc(f.objects, func(o stubObject) bool { return o.dn == group })
+				return []*ber.Packet{r.done(32, "", "no such object")}, false
+			}
+			q := sweepQuery
+			q.Attrs = []string{"member"}
+			got := map[string]int{}
+			for e, err := range f.pool(connections).Read(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got[e.DN]++
+			}
+			if !maps.Equal(got, f.want()) {
+				t.Errorf("%d objects, want %d", len(got), len(f.objects))
+			}
 		}
 	})
 	t.Run("the base is not there", func(t *testing.T) {
