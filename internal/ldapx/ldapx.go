@@ -25,7 +25,8 @@ import (
 )
 
 // Config says where to connect and as whom. At most one of Password and Keytab is set. A
-// credential cache is used first; without any of the three the default one is.
+// credential cache is used first; without any of the three the default one is, or, on Windows
+// where none is named by the environment either, the current logon.
 type Config struct {
 	// DC is the DNS name of the domain controller, as host or host:port. The service is
 	// ldap/host, so an address or an alias will not do, and neither will the ports of the
@@ -190,38 +191,48 @@ func Dial(ctx context.Context, c Config) (*Session, error) {
 		Types:   c.types(),
 		Now:     c.now,
 	}
-	ticket, err := c.held.get(func() (*krb5.Ticket, error) { return c.ticket(ctx, kdc, where) }, c.Password != nil)
-	if err != nil {
-		return nil, err
+	var who client
+	if c.byLogon() {
+		who = &logonClient{service: "ldap/" + where.host}
+	} else {
+		ticket, err := c.held.get(func() (*krb5.Ticket, error) { return c.ticket(ctx, kdc, where) }, c.Password != nil)
+		if err != nil {
+			return nil, err
+		}
+		who = ticketClient{ticket}
 	}
 	ch, err := early.channel()
 	if err != nil {
 		return nil, err
 	}
-	trips, layer, err := c.bind(ctx, ch, ticket)
+	trips, layer, err := c.bind(ctx, ch, who)
 	if err != nil {
 		ch.raw.Close()
-		return nil, &BindError{Stage: StageBind, Err: err}
+		return nil, err
 	}
-	c.Trace.bound(ticket, trips)
-	trips += ch.trips
-	s := start(ch.protected(layer, c.Timeout), ch.raw, c.Timeout, kdc.Exchanges()+trips, c.Trace, Server{
-		Host:           where.host,
-		Address:        ch.raw.RemoteAddr().String(),
-		Realm:          where.realm,
-		Identity:       ticket.Client.String(),
-		EncryptionType: ticket.Encryption(),
-		TicketKey:      krb5.EncryptionName(ticket.Ticket.EncPart.EType),
-		TicketStarts:   ticket.Starts,
-		TicketEnds:     ticket.Ends,
-		TicketRenew:    ticket.Renew,
-		Mechanism:      string(c.Mechanism),
-		Transport:      c.Transport,
-		Protection:     ch.protection(c.Mechanism),
-		TLS:            ch.described(),
-		BindTrips:      kdc.Exchanges() + trips,
-		BindTime:       time.Since(begun) - waited,
-	})
+	server := Server{
+		Host:       where.host,
+		Address:    ch.raw.RemoteAddr().String(),
+		Realm:      where.realm,
+		Mechanism:  string(c.Mechanism),
+		Transport:  c.Transport,
+		Protection: ch.protection(c.Mechanism),
+		TLS:        ch.described(),
+		BindTrips:  kdc.Exchanges() + ch.trips + trips,
+		BindTime:   time.Since(begun) - waited,
+	}
+	who.describe(&server)
+	c.Trace.bound(server, trips)
+	s := start(ch.protected(layer, c.Timeout), ch.raw, c.Timeout, server.BindTrips, c.Trace, server)
+	if server.Identity == "" {
+		// The system keeps the name to itself; the server knows it.
+		name, err := s.WhoAmI(ctx)
+		if err != nil {
+			s.Close()
+			return nil, &BindError{Stage: StageBind, Err: err}
+		}
+		s.server.Identity = strings.TrimPrefix(name, "u:")
+	}
 	if c.held.address == "" {
 		c.held.address = s.server.Address
 	}
@@ -273,14 +284,18 @@ func (c Config) exchanges() int {
 	return 1
 }
 
-// bind does the bind with a ticket, and returns what seals the connection after it.
-func (c Config) bind(ctx context.Context, ch *channel, ticket *krb5.Ticket) (trips int64, layer gss.Layer, err error) {
-	security, err := gss.New(ticket, gss.Options{Mechanism: c.Mechanism, ChannelBinding: ch.binding, Types: c.types()})
+// bind does the bind, and returns what seals the connection after it. The error is a
+// *BindError.
+func (c Config) bind(ctx context.Context, ch *channel, who client) (trips int64, layer gss.Layer, err error) {
+	security, err := who.security(ctx, gss.Options{Mechanism: c.Mechanism, ChannelBinding: ch.binding, Types: c.types()})
 	if err != nil {
 		return 0, nil, err
 	}
 	trips, err = bind(ctx, c.Trace.ldap(ch.conn()), string(c.Mechanism), security, min(c.Timeout, reachTimeout))
-	return trips, security, err
+	if err != nil {
+		return trips, nil, &BindError{Stage: StageBind, Err: err}
+	}
+	return trips, security, nil
 }
 
 // start has go-ldap on a bound connection, which it sees only through what protects it.

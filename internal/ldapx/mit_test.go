@@ -318,7 +318,7 @@ func TestMITAcceptor(t *testing.T) {
 				if flip {
 					ch.binding[len(ch.binding)-1] ^= 1
 				}
-				_, _, err = c.bind(t.Context(), ch, ticket)
+				_, _, err = c.bind(t.Context(), ch, ticketClient{ticket})
 				var refused *ResultError
 				if flip && (!errors.As(err, &refused) || refused.Code != 49) || !flip && err != nil {
 					t.Errorf("flipped: %v, got %v", flip, err)

@@ -479,7 +479,7 @@ func TestDamageInsideTLS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			trips, layer, err := Config{Timeout: 2 * time.Second, Mechanism: gss.SPNEGO}.bind(t.Context(), ch, ticket)
+			trips, layer, err := Config{Timeout: 2 * time.Second, Mechanism: gss.SPNEGO}.bind(t.Context(), ch, ticketClient{ticket})
 			if err != nil || trips != 1 {
 				t.Fatal(trips, err)
 			}

@@ -108,11 +108,12 @@ func (t Trace) tls(conn *tls.Conn, begun time.Time, err error) {
 }
 
 // bound tells of a bind that came about: the server has proven who it is.
-func (t Trace) bound(ticket *krb5.Ticket, trips int64) {
-	if t != nil {
-		t("bound to %s as %s, bind requests: %d, session key %s, until %s",
-			ticket.Server, ticket.Client, trips, ticket.Encryption(), ticket.Ends.UTC().Format(time.RFC3339))
+func (t Trace) bound(s Server, trips int64) {
+	if t == nil {
+		return
 	}
+	t("bound to ldap/%s@%s as %s, bind requests: %d, session key %s, until %s",
+		s.Host, s.Realm, s.Identity, trips, s.EncryptionType, s.TicketEnds.UTC().Format(time.RFC3339))
 }
 
 // ldap tells of the messages of LDAP that go over a connection in clear, before it is

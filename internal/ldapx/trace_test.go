@@ -177,7 +177,7 @@ func TestNoTraceIsNoWrapper(t *testing.T) {
 	if none.ldap(here) != here {
 		t.Error("a connection is wrapped for nobody")
 	}
-	none.bound(nil, 1)
+	none.bound(Server{}, 1)
 }
 
 // Whatever comes, what is told is what is read by others: nothing is lost, nothing panics.
