@@ -14,7 +14,7 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gss",
+	"cmd/gmsactl": {"internal/sspi", "internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gss",
 		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/plan", "internal/whoami"},
 	"internal/whoami":      {"internal/acl", "internal/audit", "internal/directory", "internal/explain", "internal/sddl", "internal/words"},
@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 	"internal/audit":       {"internal/acl", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
 	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "policies"},
 	"internal/demo":        {"internal/directory"},
-	"internal/ldapx":       {"internal/directory", "internal/gss", "internal/krb5", "internal/sddl"},
+	"internal/ldapx":       {"internal/directory", "internal/gss", "internal/krb5", "internal/sddl", "internal/sspi"},
 	"internal/gss":         {"internal/krb5"},
 	"internal/gss/gsstest": {"internal/krb5"},
 	"internal/krb5":        {},

@@ -45,7 +45,7 @@ func (c *connection) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.pdc, "prefer-pdc", false, "take the PDC emulator where it answers")
 	flags.StringVar(&c.user, "user", "", "`account` to bind as: sAMAccountName, DOMAIN\\name or UPN")
 	flags.StringVar(&c.keytab, "keytab", "", "`file` with the key of the account")
-	flags.StringVar(&c.ccache, "ccache", "", "Kerberos credential cache `file` (default: KRB5CCNAME)")
+	flags.StringVar(&c.ccache, "ccache", "", "Kerberos credential cache `file` (default: KRB5CCNAME; without it, on Windows, the current logon)")
 	flags.StringVar(&c.passwordFile, "password-file", "", "`file` whose first line is the password")
 	flags.BoolVar(&c.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 	c.protection.register(flags)

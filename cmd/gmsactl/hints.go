@@ -50,6 +50,8 @@ func hintFor(err error) string {
 		return "look at it with gmsactl plan first, then repeat with --yes"
 	case isMutualAuth(err):
 		return "stop: this is the wrong host, or an attack; compare --dc with the name of the domain controller and look at DNS"
+	case logonHint(err) != "":
+		return logonHint(err)
 	case protectionHint(err) != "":
 		return protectionHint(err)
 	case locateHint(err) != "":

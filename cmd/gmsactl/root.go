@@ -147,7 +147,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 
 // style is how text is marked on standard output.
 func (a *app) style() report.Style {
-	return report.Style{Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return report.Style{Color: isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && obeysEscapes(a.stdout.(*os.File))}
 }
 
 // isTerminal says whether a stream is one.

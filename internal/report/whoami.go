@@ -39,7 +39,14 @@ func WhoAmI(w io.Writer, r *whoami.Report, style Style) error {
 		if t.Renew != nil {
 			renew = "renewable until " + moment(*t.Renew)
 		}
-		field("", fmt.Sprintf("%s to %s, %s", moment(t.Starts), moment(t.Ends), renew))
+		switch {
+		case t.Ends.IsZero():
+			field("", "kept by the system")
+		case t.Starts.IsZero():
+			field("", "kept by the system until "+moment(t.Ends))
+		default:
+			field("", fmt.Sprintf("%s to %s, %s", moment(t.Starts), moment(t.Ends), renew))
+		}
 	} else {
 		field("Ticket", "kept by the system")
 	}

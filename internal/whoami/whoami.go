@@ -70,8 +70,8 @@ type TLS struct {
 type Ticket struct {
 	SessionKey string     `json:"sessionKey"`           // encryption type
 	ServiceKey string     `json:"serviceKey"`           // encryption type
-	Starts     time.Time  `json:"starts"`               // UTC, as are the others
-	Ends       time.Time  `json:"ends"`                 // then the session ends, too
+	Starts     time.Time  `json:"starts,omitzero"`      // UTC, as are the others; zero: the system keeps it to itself
+	Ends       time.Time  `json:"ends,omitzero"`        // then the session ends, too
 	Renew      *time.Time `json:"renewUntil,omitempty"` // nil: it cannot be renewed
 }
 
