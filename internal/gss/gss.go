@@ -139,7 +139,7 @@ func New(t *krb5.Ticket, o Options) (*Context, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
-	var random [4]byte
+	var random [8]byte
 	auth.SubKey = types.EncryptionKey{KeyType: t.Key.KeyType, KeyValue: make([]byte, size)}
 	if _, err := rand.Read(auth.SubKey.KeyValue); err != nil {
 		return nil, fmt.Errorf("make AP-REQ: %w", err)
@@ -147,6 +147,9 @@ func New(t *krb5.Ticket, o Options) (*Context, error) {
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, fmt.Errorf("make AP-REQ: %w", err)
 	}
+	// The answer repeats the time, which must be no other request's, and two of them may be made
+	// in one tick of a clock. All of these take as many bytes.
+	auth.Cusec = 100_000 + int(binary.BigEndian.Uint32(random[4:])%900_000)
 	// Not zero, which the encoder drops as an absent field; below 2^30, as some peers
 	// read a signed number.
 	auth.SeqNumber = int64(binary.BigEndian.Uint32(random[:])&0x3fffffff) | 1

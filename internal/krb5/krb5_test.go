@@ -522,6 +522,7 @@ func TestWipe(t *testing.T) {
 
 // The cache of krb5.conf is taken where KRB5CCNAME names none.
 func TestReadDefaultCCache(t *testing.T) {
+	needNumber(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, fmt.Sprintf("cc_%d", os.Getuid()))
 	if err := os.WriteFile(path, cache(4), 0o600); err != nil {
