@@ -610,7 +610,7 @@ func (c *Client) exchange(ctx context.Context, realm string, req []byte) ([]byte
 			break
 		}
 	}
-	if len(tried) == 1 {
+	if len(addresses) == 1 && addresses[0] == c.Address {
 		return nil, tried[0]
 	}
 	return nil, &UnreachableError{Realm: realm, Tried: tried}

@@ -418,6 +418,10 @@ func TestUnreachableKDCs(t *testing.T) {
 	if want := "no KDC of realm A.EXAMPLE can be reached: connect to KDC dead1: refused; connect to KDC dead2: refused"; err.Error() != want {
 		t.Errorf("got %v", err)
 	}
+	addresses = addresses[:1]
+	if _, err := c.Login(t.Context(), client, Password("Secret1.")); !errors.As(err, &none) || none.Realm != "A.EXAMPLE" {
+		t.Errorf("the only KDC of another realm: got %v", err)
+	}
 	addresses = nil
 	var unknown *RealmError
 	if _, err := c.Login(t.Context(), client, Password("Secret1.")); !errors.As(err, &unknown) {
