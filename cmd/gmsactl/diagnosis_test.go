@@ -23,6 +23,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/gss"
 	"github.com/gmsactl/gmsactl/internal/krb5"
 	"github.com/gmsactl/gmsactl/internal/ldapx"
+	"github.com/gmsactl/gmsactl/internal/locate"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files; git diff reviews them")
@@ -98,6 +99,7 @@ func TestDiagnosis(t *testing.T) {
 		{"no KDC of another realm is reached", ticket(&krb5.UnreachableError{Realm: "OLD.EXAMPLE", Tried: []*krb5.DialError{
 			{Address: "dc1.old.example:88", Err: refused}, {Address: "dc2.old.example:88", Err: context.DeadlineExceeded}}})},
 		{"no KDC of another realm is known", ticket(&krb5.RealmError{Realm: "OLD.EXAMPLE", Err: errors.New("no records")})},
+		{"no KDC of another realm is in DNS", ticket(&krb5.RealmError{Realm: "OLD.EXAMPLE", Err: &locate.NoRecordsError{Domain: "old.example", Name: "_kerberos._tcp.old.example"}})},
 		{"the domain controller is of another realm", ticket(&krb5.ReferralError{From: "CORP.EXAMPLE", Realm: "OLD.EXAMPLE", Why: "in which the service is, it says"})},
 
 		{"KDC_ERR_C_PRINCIPAL_UNKNOWN", kdc(6, 0, 0)},

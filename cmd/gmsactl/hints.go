@@ -8,6 +8,7 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/gss"
+	"github.com/gmsactl/gmsactl/internal/krb5"
 	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/policy"
@@ -23,6 +24,7 @@ func isMutualAuth(err error) bool {
 func hintFor(err error) string {
 	var (
 		usage    *usageError
+		realm    *krb5.RealmError
 		result   *ldapx.ResultError
 		broken   *ldapx.ConnectionError
 		ended    *ldapx.TicketEndedError
@@ -54,6 +56,8 @@ func hintFor(err error) string {
 		return logonHint(err)
 	case protectionHint(err) != "":
 		return protectionHint(err)
+	case errors.As(err, &realm):
+		return connectHint(err) // not one of finding a domain controller, which is inside
 	case locateHint(err) != "":
 		return locateHint(err)
 	case errors.As(err, &partly):
