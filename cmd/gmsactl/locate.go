@@ -244,8 +244,7 @@ func (a *app) read(ctx context.Context, p purpose, f func(directory.Reader) erro
 		pool := ldapx.NewPool(s, a.connect.connections)
 		err = f(pool)
 		_ = pool.Close()
-		var broken *ldapx.ConnectionError
-		if err == nil || ctx.Err() != nil || !errors.As(err, &broken) || isMutualAuth(err) || len(c.next) == 0 {
+		if err == nil || ctx.Err() != nil || !ldapx.Retryable(err) || len(c.next) == 0 {
 			return err
 		}
 		host := s.Server().Host

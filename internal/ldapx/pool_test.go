@@ -131,6 +131,25 @@ func TestAResetAfterTheBind(t *testing.T) {
 	})
 }
 
+// A domain controller that died in mid-sweep cannot be reached again; another one may do.
+func TestADomainControllerThatDied(t *testing.T) {
+	for connections := 1; connections <= 2; connections++ {
+		f := ordinary(t)
+		f.refuse = func(n int) error {
+			if n >= connections {
+				return &DialError{Address: "dc1:389", Err: syscall.ECONNREFUSED}
+			}
+			return nil
+		}
+		f.disturb = func(n int, _ *dc, _ *request, m *ber.Packet) ([]*ber.Packet, bool) { return []*ber.Packet{m}, n >= 90 }
+		got, err := f.sweep(f.pool(connections))
+		var unreachable *DialError
+		if len(got) == 0 || !errors.As(err, &unreachable) || !Retryable(err) {
+			t.Errorf("%d objects, %v", len(got), err)
+		}
+	}
+}
+
 // Other queries go over another session, too, once it is known which server that must be.
 func TestQueriesGetOverABreak(t *testing.T) {
 	f := ordinary(t)
