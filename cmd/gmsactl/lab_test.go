@@ -485,10 +485,10 @@ func TestRefusedWrite(t *testing.T) {
 
 // Where the backup cannot be saved, nothing is written.
 func TestFullDisk(t *testing.T) {
+	disk := smallDisk(t)
 	lab := labtest.Require(t)
 	ou := lab.CreateOU(t, "full")
 	gmsa := lab.CreateGMSA(t, "full")
-	disk := smallDisk(t)
 	u := administrator(t, lab)
 	before := descriptor(t, lab, ou).Text(sddl.Aliases{})
 	backup := filepath.Join(disk, "backup.json")
