@@ -50,7 +50,7 @@ func (c *connection) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.passwordStdin, "password-stdin", false, "read the password from the first line of standard input")
 	c.protection.register(flags)
 	flags.DurationVar(&c.timeout, "timeout", time.Minute, "`time` that the server may be silent while it is to answer")
-	flags.IntVar(&c.connections, "connections", 2, "`number` of connections to the domain controller that --reach and --excess read over, 1 to 4")
+	flags.IntVar(&c.connections, "connections", 1, "`number` of connections to the domain controller that --reach and --excess read over, 1 to 4")
 	flags.BoolVar(&c.forest, "forest", false, "audit every domain of the forest")
 	flags.StringArrayVar(&c.froms, "from", nil, "read a capture `file` instead of a domain controller; demo is one inside gmsactl")
 }
