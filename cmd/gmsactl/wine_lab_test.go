@@ -78,7 +78,7 @@ func TestWineCurrentLogon(t *testing.T) {
 	}
 
 	// Over two connections, of which each has a context of its own.
-	audit := []string{"audit", account.SAMAccountName, "--target", ou, "--reach"}
+	audit := []string{"audit", account.SAMAccountName, "--target", ou, "--reach", "--connections", "2"}
 	if got, want := there.want(exitFindings, audit...), here.want(exitFindings, audit...); got != want {
 		t.Errorf("on Windows\n%s%s\nhere\n%s%s", got.stdout, got.stderr, want.stdout, want.stderr)
 	}
