@@ -88,7 +88,7 @@ func (e *ConnectionError) Error() string {
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
 // Retryable says whether the same reading may succeed when it is begun anew, over another
-// connection or with another domain controller: this one is gone, silent, or too busy. It does
+// connection or with another domain controller: this one is gone, silent, or too busy, or an object went meanwhile. It does
 // not where the reader gave up, where the server did not prove what it sent, where it does not
 // speak LDAP, and where it refused. What was being written must be read before it is written again.
 func Retryable(err error) bool {
@@ -106,6 +106,8 @@ func Retryable(err error) bool {
 		other   *OtherServerError
 	)
 	switch {
+	case errors.Is(err, errGone):
+		return true
 	case errors.As(err, &expired):
 		return false
 	case errors.As(err, &other):

@@ -375,6 +375,9 @@ func (s *Session) whole(ctx context.Context, e directory.Entry, extra []ldap.Con
 			if err == nil && r.ranged && !r.last {
 				a.Values, err = s.rest(ctx, e.DN, attr, r, a.Values, extra)
 			}
+			if gone := (*directory.NotFoundError)(nil); errors.As(err, &gone) {
+				err = errGone
+			}
 			if err != nil {
 				return directory.Entry{}, fmt.Errorf("read %s: %s: %w", name(e.DN), a.Name, err)
 			}
@@ -385,6 +388,10 @@ func (s *Session) whole(ctx context.Context, e directory.Entry, extra []ldap.Con
 	e.Attrs = attrs
 	return e, nil
 }
+
+// errGone is an object that was removed or renamed after it was found. It is no
+// directory.NotFoundError, which is about the base of a query.
+var errGone = errors.New("it was removed or renamed before all of its values were read")
 
 // valueRange is the part of an attribute's values that an answer has. [MS-ADTS] 3.1.1.3.1.3.3.
 type valueRange struct {
