@@ -23,6 +23,7 @@ const (
 	tagSearchReference  = 0x73
 	tagExtendedResponse = 0x78
 	tagResponseName     = 0x8a
+	tagCredentials      = 0x87
 )
 
 // oidNotice is the Notice of Disconnection. RFC 4511, 4.4.1.

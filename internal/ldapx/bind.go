@@ -220,40 +220,35 @@ func parseBindResponse(b []byte, id int64) (bindAnswer, error) {
 // parseAnswer reads an answer of a kind to a message, or the notice of a server that hangs up.
 // RFC 4511, 4.4.1.
 func parseAnswer(b []byte, want int64, kind ber.Tag) (a bindAnswer, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("malformed message")
-		}
-	}()
-	message, err := ber.DecodePacketErr(b)
-	if err != nil {
-		return a, err
-	}
-	if len(message.Children) < 2 {
+	// Not go-ldap's decoder, which copies what is nested once for each level: whoever answers
+	// has proven nothing yet.
+	id, op, ok := openMessage(b)
+	if !ok {
 		return a, errors.New("malformed message")
 	}
-	id, ok := message.Children[0].Value.(int64)
-	response := message.Children[1]
-	notice := id == 0 && response.Tag == ldap.ApplicationExtendedResponse
-	if !ok || response.ClassType != ber.ClassApplication || len(response.Children) < 3 ||
-		!notice && (id != want || response.Tag != kind) {
+	tag, content, _, ok := element(op)
+	notice := id == 0 && tag == tagExtendedResponse
+	if !ok || !notice && (id != want || tag != byte(ber.ClassApplication)|byte(ber.TypeConstructed)|byte(kind)) {
 		return a, errors.New("not the answer to what was asked")
 	}
-	code, ok := response.Children[0].Value.(int64)
-	if !ok || code < 0 || code >= ldap.ErrorNetwork {
+	result, rest, ok := parseResult(content)
+	if !ok {
 		return a, errors.New("malformed result")
 	}
-	a.code = uint16(code)
-	a.message = text(&ldap.Error{Err: errors.New(string(response.Children[2].ByteValue))})
+	a.code, a.message = result.ResultCode, text(result)
 	if notice {
 		if a.code == ldap.LDAPResultSuccess {
 			return a, errors.New("the server hung up")
 		}
 		return a, nil
 	}
-	for _, c := range response.Children[3:] {
-		if c.ClassType == ber.ClassContext && c.TagType == ber.TypePrimitive && c.Tag == 7 {
-			a.credentials = c.Data.Bytes()
+	for len(rest) > 0 {
+		var value []byte
+		if tag, value, rest, ok = element(rest); !ok {
+			return bindAnswer{}, errors.New("malformed message")
+		}
+		if tag == tagCredentials {
+			a.credentials = value
 		}
 	}
 	return a, nil
