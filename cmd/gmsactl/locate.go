@@ -139,20 +139,25 @@ func (c *connection) home() (string, error) {
 	realm := ""
 	switch {
 	case c.keytab != "":
-		if k, err := krb5.ReadKeytab(c.keytab); err != nil {
+		keytab, err := krb5.ReadKeytab(c.keytab)
+		if err != nil {
 			return "", err
-		} else if first, ok := k.First(); ok {
+		}
+		if first, ok := keytab.First(); ok {
 			realm = first.Realm
 		}
+		keytab.Wipe()
 	case c.ccache != "":
 		cache, err := krb5.ReadCCache(c.ccache)
 		if err != nil {
 			return "", err
 		}
 		realm = cache.Client.Realm
+		cache.Wipe()
 	case c.user == "":
 		if cache, err := krb5.ReadDefaultCCache(); err == nil {
 			realm = cache.Client.Realm
+			cache.Wipe()
 		} else if kind := (*krb5.CacheTypeError)(nil); errors.As(err, &kind) {
 			return "", err
 		}

@@ -3,6 +3,7 @@ package krb5
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,12 @@ func ReadDefaultCCache() (*CCache, error) {
 	}
 	name := ReadConf().DefaultCCache()
 	if name == "" {
-		name = fmt.Sprintf("/tmp/krb5cc_%d", os.Getuid())
+		uid := os.Getuid()
+		if uid < 0 {
+			// Windows: a file of that name would be anybody's.
+			return nil, fmt.Errorf("read credential cache: this system has none by default: %w", fs.ErrNotExist)
+		}
+		name = fmt.Sprintf("/tmp/krb5cc_%d", uid)
 	}
 	path, err := cachePath(name)
 	if err != nil {

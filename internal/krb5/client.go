@@ -219,14 +219,14 @@ func (c *Client) Service(ctx context.Context, tgt *Ticket, service Principal) (*
 			byRealm = true
 			continue
 		}
+		if len(asked) > 1 {
+			clear(tgt.Key.KeyValue) // nobody else has it
+		}
 		if err != nil {
 			if !strings.EqualFold(realm, c.Realm) && c.Realm != "" {
 				err = fmt.Errorf("ask realm %s: %w", realm, err)
 			}
 			return nil, err
-		}
-		if len(asked) > 1 {
-			clear(tgt.Key.KeyValue) // nobody else has it
 		}
 		next, ok := grants(t.Server.Name)
 		if !ok {

@@ -381,35 +381,40 @@ func controlText(c *ber.Packet) string {
 	return text
 }
 
-// describeResult says what an answer says in clear. RFC 4511, 4.1.9, 4.2.2.
-func describeResult(b []byte) (text string) {
-	p := decode(b)
-	if p == nil {
-		return "cannot be read"
-	}
-	defer func() {
-		if recover() != nil {
-			text = "cannot be read"
-		}
-	}()
-	op := p.Children[1]
-	code, ok := op.Children[0].Value.(int64)
+// describeResult says what an answer says in clear. RFC 4511, 4.1.9, 4.2.2. Who sent it need not have proven anything:
+// it is read without what a decoder copies for each level of nesting.
+func describeResult(b []byte) string {
+	const unreadable = "cannot be read"
+	_, message, ok := openMessage(b)
 	if !ok {
-		return "cannot be read"
+		return unreadable
 	}
-	text = fmt.Sprintf("result %d", code)
-	if name, known := ldap.LDAPResultCodeMap[uint16(code)]; known && code >= 0 && code < ldap.ErrorNetwork {
+	op, content, _, ok := element(message)
+	if !ok {
+		return unreadable
+	}
+	result, rest, ok := parseResult(content)
+	if !ok {
+		return unreadable
+	}
+	text := fmt.Sprintf("result %d", result.ResultCode)
+	if name, known := ldap.LDAPResultCodeMap[result.ResultCode]; known {
 		text += " (" + strings.ToLower(name) + ")"
 	}
-	if matched := string(op.Children[1].ByteValue); matched != "" {
-		text += ", matched " + matched
+	if result.MatchedDN != "" {
+		text += ", matched " + result.MatchedDN
 	}
-	if message := strings.TrimRight(string(op.Children[2].ByteValue), "\x00\r\n "); message != "" {
+	if message := strings.TrimRight(result.Err.Error(), "\x00\r\n "); message != "" {
 		text += ", message " + message
 	}
-	for _, c := range op.Children[3:] {
-		if c.ClassType == ber.ClassContext && c.TagType == ber.TypePrimitive && op.Tag == ldap.ApplicationBindResponse {
-			text += fmt.Sprintf(", with a token of %d bytes", c.Data.Len())
+	for op == 0x60|ldap.ApplicationBindResponse && len(rest) > 0 {
+		var tag byte
+		var value []byte
+		if tag, value, rest, ok = element(rest); !ok {
+			break
+		}
+		if tag == tagCredentials {
+			text += fmt.Sprintf(", with a token of %d bytes", len(value))
 		}
 	}
 	return text
