@@ -19,7 +19,7 @@ var _ directory.Reader = (*Pool)(nil)
 const MaxConnections = 4
 
 // Pool reads from one domain controller over several sessions. A query for every object below
-// a base is split into parts that are read side by side; when a session breaks, another one
+// a base is split into parts that are read side by side, where there is more than one; when a session breaks, another one
 // reads its part to the end, and what came before comes no second time. Other queries go over
 // one session. It writes nothing: a session does that.
 type Pool struct {
@@ -27,6 +27,7 @@ type Pool struct {
 	again   func(ctx context.Context) (*Session, error) // another session with the same domain controller
 	backoff []time.Duration
 	size    uint32 // of pages, in objects
+	levels  int    // how many a sweep reads one by one
 
 	mu     sync.Mutex
 	closed bool
@@ -43,7 +44,7 @@ type slot struct {
 // NewPool reads over so many sessions, of which first is one. The others are opened when there
 // is something to do for them; that they cannot be is no error.
 func NewPool(first *Session, connections int) *Pool {
-	p := &Pool{again: first.another, backoff: first.backoff, size: pageSize}
+	p := &Pool{again: first.another, backoff: first.backoff, size: pageSize, levels: maxLevels}
 	for range max(1, min(connections, MaxConnections)) {
 		p.slots = append(p.slots, &slot{pool: p})
 	}

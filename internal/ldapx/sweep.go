@@ -16,33 +16,39 @@ import (
 	"github.com/gmsactl/gmsactl/internal/gss"
 )
 
-// A sweep reads every object below a base in parts, each by a subtree search of its own: what
-// is at and below an object is the object, and what is at and below each of its children. That
-// holds for whatever the server shows of the base, with two conditions: the list of the
-// children must be whole, and every child must be in it of which something below is shown.
+// A sweep over several connections reads every object below a base in levels: the base, and
+// what is right below each object that has something below it. Which those are is known by a
+// list of everything below the base, without attributes, as one search gives it: whatever the
+// server shows in that, it shows in the level of its parent, too. Containers are known before
+// the list has come to them, for they come with the level above.
 //
-// It is not split by a filter, as on ranges of names or GUIDs: an object whose name the reader
-// may list but not read fits no filter but objectClass=*, and would be lost. [MS-ADTS]
-// 3.1.1.3.1.3.1. So a container that has its objects right below it is one part.
+// A level is a search of its own, which a domain controller answers from an index. What is at and
+// below a container would make parts as well, but Samba looks at the whole domain for each of
+// those. Ranges of names or GUIDs make no parts: an object whose name the reader may list but not
+// read fits no filter but objectClass=*, and would be lost. [MS-ADTS] 3.1.1.3.1.3.1.
+//
+// A level that is not found was renamed or moved, or is an object that the reader may not see
+// though it sees what is below. Then, and where there are too many levels, all is read once more at
+// the end, for what is in no level that was read.
 
-// Of children that may be there to hold others, so many make parts of their own; of the other
-// classes, each of which is a part, too, and a request for hardly more than one object, so many
-// at most. The first look at the children of a container is at a few.
+// kind is what a part is for.
+type kind int
+
 const (
-	maxChildren = 1000
-	maxLeaves   = 64
-	firstLook   = 64
-	// enough is how many parts are to wait before containers are taken as a whole.
-	enough = 32
+	whole kind = iota // all at and below the base, on one connection
+	top               // the base itself
+	level             // what is right below an object
+	list              // what there is: it gives nothing
+	rest              // what is in no level that was read
 )
+
+// maxLevels is how many objects may have a level when the list names another one.
+const maxLevels = 5000
 
 // part is what one search reads.
 type part struct {
-	base   string // DN, or GUID of an object that was in a list
-	dn     string
-	scope  directory.Scope
-	listed bool // it was in a list, and may be gone since
-	holds  bool // it may have been split
+	kind   kind
+	base   string // DN
 	size   uint32
 	seen   seen
 	failed int // attempts since something new came
@@ -60,17 +66,18 @@ type sweep struct {
 	mu      sync.Mutex
 	more    *sync.Cond // with each change of what follows
 	waiting []*part
-	open    int // parts that are not read yet
-	workers int // that are left
+	open    int             // parts that are not read yet
+	levels  map[string]bool // by the DNKey of their base: whether it was read to the end
+	missed  bool            // something may be in no level
+	workers int             // that are left
 	err     error
 	ended   bool // over is closed
 	sent    int  // objects
 }
 
 func (p *Pool) sweep(ctx context.Context, q directory.Query, yield func(directory.Entry, error) bool) {
-	w := &sweep{pool: p, q: q, out: make(chan []directory.Entry), over: make(chan struct{}), workers: len(p.slots)}
+	w := &sweep{pool: p, q: q, out: make(chan []directory.Entry), over: make(chan struct{}), workers: len(p.slots), levels: map[string]bool{}}
 	w.more = sync.NewCond(&w.mu)
-	w.push(&part{base: q.Base, dn: q.Base, scope: directory.Subtree, size: p.size})
 	if err := w.prepare(ctx); err != nil {
 		yield(directory.Entry{}, err)
 		return
@@ -116,19 +123,29 @@ func (w *sweep) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hides := true
 	if id == nil {
 		w.workers = 1
 	}
-	if w.workers == 1 {
+	if w.workers > 1 {
+		s, err := w.pool.slots[0].session(ctx)
+		if err != nil {
+			return err
+		}
+		if hides, err = listsObjects(ctx, s, id.config); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if hides {
+		w.push(whole, w.q.Base)
 		return nil
 	}
-	s, err := w.pool.slots[0].session(ctx)
-	if err != nil {
-		return err
-	}
-	hides, err := listsObjects(ctx, s, id.config)
-	w.waiting[0].holds = !hides
-	return err
+	w.push(top, w.q.Base)
+	w.addLevel(w.q.Base)
+	w.push(list, w.q.Base)
+	return nil
 }
 
 // end closes over, once; err is nil where the loop was left.
@@ -155,12 +172,20 @@ func (w *sweep) failure(ctx context.Context) error {
 	return w.err
 }
 
-func (w *sweep) push(parts ...*part) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.waiting = append(w.waiting, parts...)
-	w.open += len(parts)
+// push adds a part. w.mu is held.
+func (w *sweep) push(k kind, base string) {
+	w.waiting = append(w.waiting, &part{kind: k, base: base, size: w.pool.size})
+	w.open++
 	w.more.Broadcast()
+}
+
+// addLevel adds what is right below an object, once. w.mu is held.
+func (w *sweep) addLevel(base string) {
+	key := directory.DNKey(base)
+	if _, known := w.levels[key]; !known {
+		w.levels[key] = false
+		w.push(level, base)
+	}
 }
 
 // next waits for a part; nil when there will be no more.
@@ -178,11 +203,21 @@ func (w *sweep) next() *part {
 	return p
 }
 
-// done takes a part off those that are to be read.
-func (w *sweep) done() {
+// done takes a part off those that are to be read; found is whether its base was there.
+func (w *sweep) done(p *part, found bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	switch {
+	case p.kind == level && found:
+		w.levels[directory.DNKey(p.base)] = true
+	case p.kind == level:
+		w.missed = true
+	}
 	w.open--
+	if w.open == 0 && w.missed && !w.ended {
+		w.missed = false
+		w.push(rest, w.q.Base)
+	}
 	w.more.Broadcast()
 }
 
@@ -200,18 +235,13 @@ func (w *sweep) leave(p *part) bool {
 	return true
 }
 
-func (w *sweep) hungry() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.waiting) < enough
-}
-
 func (w *sweep) work(ctx context.Context, at *slot) {
 	for p := w.next(); p != nil; p = w.next() {
 		for {
 			err := w.read(ctx, at, p)
-			if err == nil || p.listed && isGone(err, p.base) {
-				w.done()
+			missing := p.kind == level && isGone(err, p.base)
+			if err == nil || missing {
+				w.done(p, !missing)
 				break
 			}
 			pause, next := w.judge(at, p, err)
@@ -320,15 +350,6 @@ func (at *slot) drop(cause error) {
 func (w *sweep) incomplete(p *part, err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// Errors of a search name its base, which may be a GUID.
-	var broken *ConnectionError
-	var result *ResultError
-	switch {
-	case errors.As(err, &broken) && broken.DN == p.base:
-		broken.DN = p.dn
-	case errors.As(err, &result) && result.DN == p.base:
-		result.DN = p.dn
-	}
 	if w.sent == 0 {
 		return err
 	}
@@ -347,31 +368,26 @@ func (w *sweep) read(ctx context.Context, at *slot, p *part) error {
 	if err != nil {
 		return &noSessionError{err}
 	}
-	if p.holds && w.hungry() {
-		p.holds = false
-		children, err := w.split(ctx, s, p)
-		if err != nil {
-			p.holds = true
-			return err
-		}
-		if children != nil {
-			p.scope = directory.Base
-			for _, c := range children {
-				c.size = w.pool.size
-			}
-			w.push(children...)
-		}
-	}
 	q := w.q
-	q.Base, q.Scope = p.base, p.scope
-	if p.scope == directory.Base {
+	switch p.kind {
+	case top:
+		q.Scope = directory.Base
 		return s.read(ctx, q, func(e directory.Entry, _ error) bool { return w.give(p, []directory.Entry{e}) })
+	case level:
+		q.Base, q.Scope = p.base, directory.OneLevel
+	case list:
+		q = directory.Query{Base: q.Base, Scope: directory.Subtree}
 	}
 	for page, err := range s.pages(ctx, q, p.size) {
 		if err != nil {
 			return err
 		}
 		page.ahead()
+		if p.kind == list {
+			w.listed(page.entries)
+			p.failed = 0
+			continue
+		}
 		for i := range page.entries {
 			// Its ranges have an order on this connection only: on another it is read anew.
 			if page.entries[i], err = s.entry(ctx, page.entries[i]); err != nil {
@@ -385,8 +401,39 @@ func (w *sweep) read(ctx context.Context, at *slot, p *part) error {
 	return nil
 }
 
+// listed sees to it that every object of the list is in a level.
+func (w *sweep) listed(entries []directory.Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := ""
+	for _, e := range entries {
+		parent := directory.ParentDN(e.DN)
+		if parent == last || directory.SameDN(e.DN, w.q.Base) {
+			continue // what is below the same object often comes in a row
+		}
+		last = parent
+		if _, known := w.levels[directory.DNKey(parent)]; !known && len(w.levels) >= w.pool.levels {
+			w.missed = true
+			continue
+		}
+		w.addLevel(parent)
+	}
+}
+
+// inNoLevel leaves what is in no level that was read, and is not the base.
+func (w *sweep) inNoLevel(entries []directory.Entry) []directory.Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(entries, func(e directory.Entry) bool {
+		return w.levels[directory.DNKey(directory.ParentDN(e.DN))] || directory.SameDN(e.DN, w.q.Base)
+	})
+}
+
 // give passes on what did not come before; false when nobody wants it.
 func (w *sweep) give(p *part, entries []directory.Entry) bool {
+	if p.kind == rest {
+		entries = w.inNoLevel(entries)
+	}
 	batch := entries[:0]
 	for _, e := range entries {
 		if p.seen.add(e.DN) {
@@ -395,6 +442,15 @@ func (w *sweep) give(p *part, entries []directory.Entry) bool {
 	}
 	if len(batch) == 0 {
 		return true
+	}
+	if p.kind == level {
+		w.mu.Lock()
+		for _, e := range batch {
+			if isHolder(e) {
+				w.addLevel(e.DN)
+			}
+		}
+		w.mu.Unlock()
 	}
 	n := len(batch)
 	select {
@@ -409,77 +465,14 @@ func (w *sweep) give(p *part, entries []directory.Entry) bool {
 	}
 }
 
-// split lists the children of a part's base; nil where they do not make parts.
-func (w *sweep) split(ctx context.Context, s *Session, p *part) ([]*part, error) {
-	children, whole, err := s.children(ctx, p.base, firstLook)
-	if err != nil {
-		return nil, err
-	}
-	if !whole {
-		leaves := 0
-		for _, c := range children {
-			if !c.holds {
-				leaves++
-			}
-		}
-		if leaves > firstLook/4 {
-			return nil, nil
-		}
-		if children, whole, err = s.children(ctx, p.base, maxChildren); err != nil || !whole {
-			return nil, err
-		}
-	}
-	holders := 0
-	for _, c := range children {
-		if c.holds {
-			holders++
-		}
-	}
-	// Without children, the reader may not see them, and see what is below them.
-	if holders == 0 || len(children)-holders > maxLeaves {
-		return nil, nil
-	}
-	return children, nil
+// isHolder says whether an object is of a class that is there to hold others. Objects of other
+// classes may hold some, too: the list tells.
+func isHolder(e directory.Entry) bool {
+	return slices.ContainsFunc(e.Texts("objectClass"), func(class string) bool {
+		return slices.ContainsFunc(holders, func(holder string) bool { return strings.EqualFold(class, holder) })
+	})
 }
 
-// children are the objects right below one, as parts, or the first few of them.
-func (s *Session) children(ctx context.Context, base string, most int) (children []*part, whole bool, err error) {
-	request, err := searchRequest(directory.Query{Base: base, Scope: directory.OneLevel, Attrs: []string{"objectClass", "objectGUID"}})
-	if err != nil {
-		return nil, false, err
-	}
-	// Without pages: those of a list that is left would keep a cookie of the server.
-	request.SizeLimit = most
-	found, err := s.search(ctx, request)
-	var result *ResultError
-	switch {
-	case err == nil:
-		whole = true
-	case errors.As(err, &result) && isLimit(result.Code):
-	default:
-		return nil, false, err
-	}
-	once := map[string]bool{}
-	for _, e := range found.entries {
-		if once[e.DN] {
-			continue
-		}
-		once[e.DN] = true
-		c := &part{base: e.DN, dn: e.DN, scope: directory.Subtree, listed: true}
-		// By its GUID it is found when it was renamed or moved since.
-		if guid := e.Value("objectGUID"); len(guid) == 16 {
-			c.base = fmt.Sprintf("<GUID=%x>", guid)
-		}
-		c.holds = slices.ContainsFunc(e.Texts("objectClass"), func(class string) bool {
-			return slices.ContainsFunc(holders, func(holder string) bool { return strings.EqualFold(class, holder) })
-		})
-		children = append(children, c)
-	}
-	return children, whole, nil
-}
-
-// holders are the classes of objects that are there to hold many others. Objects of others may
-// hold some, too.
 var holders = []string{"organizationalUnit", "container", "builtinDomain", "lostAndFound", "domainDNS", "organization", "locality", "country"}
 
 // seen are the objects of a part that have come, by their DNs: what is read again after a

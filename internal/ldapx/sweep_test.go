@@ -32,6 +32,7 @@ type stubForest struct {
 	cursors    map[string][]stubObject
 	service    string
 	heuristics string
+	unfound    bool // what is hidden is no base of a search
 	bound      int
 	requests   []string
 	sent       int // messages that answer searches for descriptors and lists
@@ -216,7 +217,7 @@ func (f *stubForest) find(r *request) (messages []*ber.Packet, counts bool) {
 	at := slices.IndexFunc(f.objects, func(o stubObject) bool {
 		return o.dn == r.base || fmt.Sprintf("<GUID=%x>", o.guid) == r.base
 	})
-	if at < 0 {
+	if at < 0 || f.unfound && f.objects[at].hidden {
 		return []*ber.Packet{r.done(32, "", "no such object")}, true
 	}
 	base := f.objects[at].dn
@@ -288,7 +289,7 @@ func TestSweep(t *testing.T) {
 			if split != (connections > 1) {
 				t.Errorf("split: %v", split)
 			}
-			// Of the flat container a few objects are listed, and it is read as a whole.
+			// Pages of five objects: all of them and, where it is split, once more for the list.
 			if n := len(f.requests); n > 120 {
 				t.Errorf("%d requests", n)
 			}
@@ -296,46 +297,78 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-func TestSweepIsNotSplitWhereSomethingMayBeHidden(t *testing.T) {
-	splits := func(f *stubForest) int {
-		n := 0
-		for _, r := range f.requests {
-			// A list was made, and its parts were read.
-			if strings.HasPrefix(r, "2 <GUID=") {
-				n++
-			}
+// levels is how many levels were asked for.
+func (f *stubForest) levels() (n int) {
+	for _, r := range f.requests {
+		if strings.HasPrefix(r, "1 ") {
+			n++
 		}
-		return n
 	}
+	return n
+}
+
+func TestSweepWhereSomethingIsHidden(t *testing.T) {
 	t.Run("the forest has turned on the list object right", func(t *testing.T) {
 		f := ordinary(t)
 		f.heuristics = "001"
 		got, err := f.sweep(f.pool(2))
-		if err != nil || !maps.Equal(got, f.want()) || splits(f) != 0 {
-			t.Errorf("%d objects, %v, %d parts", len(got), err, splits(f))
-		}
-	})
-	t.Run("the children of a container are not shown, but what is below them", func(t *testing.T) {
-		f := ordinary(t)
-		for i, o := range f.objects {
-			f.objects[i].hidden = o.parent == stubBase
-		}
-		want := f.want()
-		maps.DeleteFunc(want, func(dn string, _ int) bool {
-			return slices.ContainsFunc(f.objects, func(o stubObject) bool { return o.dn == dn && o.hidden })
-		})
-		got, err := f.sweep(f.pool(2))
-		if err != nil || !maps.Equal(got, want) || splits(f) != 0 {
-			t.Errorf("%d objects, want %d, %v, %d parts", len(got), len(want), err, splits(f))
+		if err != nil || !maps.Equal(got, f.want()) || f.levels() != 0 {
+			t.Errorf("%d objects, %v, %d levels", len(got), err, f.levels())
 		}
 	})
 	t.Run("other heuristics do not matter", func(t *testing.T) {
 		f := ordinary(t)
 		f.heuristics = "000000000001"
-		if _, err := f.sweep(f.pool(2)); err != nil || splits(f) == 0 {
-			t.Errorf("%v, %d parts", err, splits(f))
+		if _, err := f.sweep(f.pool(2)); err != nil || f.levels() == 0 {
+			t.Errorf("%v, %d levels", err, f.levels())
 		}
 	})
+	// hide leaves in view what is below the children of the base, but not those.
+	hide := func(f *stubForest) (want map[string]int) {
+		want = f.want()
+		for i, o := range f.objects {
+			if o.parent == stubBase {
+				f.objects[i].hidden = true
+				delete(want, o.dn)
+			}
+		}
+		return want
+	}
+	t.Run("objects are not shown, but what is below them", func(t *testing.T) {
+		f := ordinary(t)
+		want := hide(f)
+		got, err := f.sweep(f.pool(2))
+		if err != nil || !maps.Equal(got, want) || f.levels() < 6 {
+			t.Errorf("%d objects, want %d, %v, %d levels", len(got), len(want), err, f.levels())
+		}
+	})
+	t.Run("nor found", func(t *testing.T) {
+		f := ordinary(t)
+		want := hide(f)
+		f.unfound = true
+		got, err := f.sweep(f.pool(2))
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%d objects, want %d, %v", len(got), len(want), err)
+		}
+	})
+}
+
+// Many objects may hold something though they are of no class for that.
+func TestSweepOfManyLevels(t *testing.T) {
+	for _, most := range []int{1, 4, 20, 100} {
+		f := ordinary(t)
+		for i := range 30 {
+			host := fmt.Sprintf("CN=host %d,OU=1,%s", i, stubBase)
+			f.add(host, "computer")
+			f.add("CN=key,"+host, "msFVE-RecoveryInformation")
+		}
+		p := f.pool(2)
+		p.levels = most
+		got, err := f.sweep(p)
+		if err != nil || !maps.Equal(got, f.want()) {
+			t.Errorf("at most %d levels: %d objects, want %d, %v", most, len(got), len(f.objects), err)
+		}
+	}
 }
 
 // Whatever goes wrong once, and wherever, each object comes once.
@@ -651,7 +684,7 @@ func TestSweepMayBeLeft(t *testing.T) {
 	}
 }
 
-// What changes between a list and the reading of its parts.
+// What changes between a level and the next one.
 func TestSweepWhileTheForestChanges(t *testing.T) {
 	change := func(f *stubForest, from string, to func(o *stubObject)) {
 		f.mu.Lock()
@@ -669,35 +702,42 @@ func TestSweepWhileTheForestChanges(t *testing.T) {
 			_, o.parent, _ = strings.Cut(o.dn, ",")
 		}
 	}
-	after := func(f *stubForest, what func()) {
-		f.disturb = func(n int, _ *dc, r *request, m *ber.Packet) ([]*ber.Packet, bool) {
-			if n == 6 { // the end of the first list
-				if r.scope != 1 || m.Children[1].Tag != ldap.ApplicationSearchResultDone {
-					f.t.Error("not the end of the first list")
-				}
-				what()
+	// after the level of the base was found, and before it came.
+	after := func(f *stubForest, what func()) *Pool {
+		p := f.pool(2)
+		p.size = 100
+		once := sync.OnceFunc(what)
+		f.disturb = func(_ int, _ *dc, r *request, m *ber.Packet) ([]*ber.Packet, bool) {
+			if r.scope == 1 && r.base == stubBase && m.Children[1].Tag == ldap.ApplicationSearchResultDone {
+				once()
 			}
 			return []*ber.Packet{m}, false
 		}
+		return p
 	}
+	const before = "OU=2," + stubBase
 	t.Run("a container is renamed", func(t *testing.T) {
 		f := ordinary(t)
-		after(f, func() { change(f, "OU=2,"+stubBase, moved("OU=2,"+stubBase, "OU=two,"+stubBase)) })
-		got, err := f.sweep(f.pool(2))
-		if err != nil || !maps.Equal(got, f.want()) {
-			t.Errorf("%d objects, want %d, %v", len(got), len(f.objects), err)
+		const now = "OU=two," + stubBase
+		got, err := f.sweep(after(f, func() { change(f, before, moved(before, now)) }))
+		want := f.want()
+		delete(want, now) // it had come
+		want[before] = 1
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%d objects, want %d, %v", len(got), len(want), err)
 		}
 	})
 	t.Run("a container is removed", func(t *testing.T) {
 		f := ordinary(t)
-		after(f, func() {
+		got, err := f.sweep(after(f, func() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			f.objects = slices.DeleteFunc(f.objects, func(o stubObject) bool { return strings.HasSuffix(o.dn, "OU=2,"+stubBase) })
-		})
-		got, err := f.sweep(f.pool(2))
-		if err != nil || !maps.Equal(got, f.want()) {
-			t.Errorf("%d objects, want %d, %v", len(got), len(f.objects), err)
+			f.objects = slices.DeleteFunc(f.objects, func(o stubObject) bool { return strings.HasSuffix(o.dn, before) })
+		}))
+		want := f.want()
+		want[before] = 1 // it had come
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%d objects, want %d, %v", len(got), len(want), err)
 		}
 	})
 	t.Run("an object is removed before all its values came", func(t *testing.T) {
