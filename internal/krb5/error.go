@@ -244,11 +244,21 @@ func parseError(b []byte, now time.Time) (m messages.KRBError, e *Error, err err
 	return m, &Error{
 		Code:       m.ErrorCode,
 		Status:     status(m.EData),
-		Text:       m.EText,
+		Text:       capped(m.EText),
 		Realm:      m.CRealm,
 		ServerTime: server,
 		Skew:       now.Sub(server),
 	}, nil
+}
+
+// maxText is how much of a server's text is passed on, in bytes: nobody has proven it.
+const maxText = 1024
+
+func capped(text string) string {
+	if len(text) > maxText {
+		return text[:maxText] + "..."
+	}
+	return text
 }
 
 // status finds the NTSTATUS in the e-data of an error. Domain controllers send a

@@ -432,3 +432,16 @@ func TestUnreachableKDCs(t *testing.T) {
 		t.Errorf("nobody to ask: got %v", err)
 	}
 }
+
+// Whoever answers at port 88 has proven nothing, and does not fill a terminal.
+func TestTheTextOfARefusalIsCapped(t *testing.T) {
+	m := messages.NewKRBError(types.PrincipalName{NameType: 2, NameString: []string{"krbtgt", "CORP.EXAMPLE"}}, "CORP.EXAMPLE", Generic, strings.Repeat("x", 100_000))
+	b, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := ParseError(b, time.Now())
+	if err != nil || len(e.Text) > 2000 || len(e.Text) < 100 {
+		t.Errorf("%d bytes of text, %v", len(e.Text), err)
+	}
+}

@@ -50,14 +50,7 @@ const (
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, srv: map[string][]net.SRV{}, hosts: map[string][]string{}, dcs: map[string]*fake{}}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := listenBoth(t)
 	t.Cleanup(func() { udp.Close(); tcp.Close() })
 	w.start = func() *Locator {
 		go w.serveUDP(udp)
@@ -70,6 +63,26 @@ func newWorld(t *testing.T) *world {
 	}
 	w.locator = &Locator{Resolver: resolver, Dial: w.dial, Timeout: defaultTimeout}
 	return w
+}
+
+// listenBoth listens with UDP and TCP on one port. One that is free for the one need not be for
+// the other.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for try := 0; ; try++ {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+		if err == nil {
+			return udp, tcp
+		}
+		udp.Close()
+		if try == 20 {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (w *world) serveUDP(conn net.PacketConn) {
