@@ -163,6 +163,18 @@ type Requirement struct {
 	Class sddl.GUID // of descendants, only those of this class; zero: of any
 }
 
+// MayHold says whether the token may hold a SID that it does not list: one of a group that was not read,
+// or one that the KDC adds by what it knows of claims and of the device, as nobody here does. [MS-DTYP] 2.4.2.4.
+func (t *Token) MayHold(sid sddl.SID) bool {
+	return !t.Complete || sid == claimsValid || sid == compoundedAuthentication
+}
+
+// Claims Valid and Compounded Authentication, S-1-5-21-0-0-0-497 and -496.
+var (
+	claimsValid              = wellKnown(5, 21).WithRID(0).WithRID(0).WithRID(0).WithRID(497)
+	compoundedAuthentication = wellKnown(5, 21).WithRID(0).WithRID(0).WithRID(0).WithRID(496)
+)
+
 // wellKnown is S-1-authority-rid.
 func wellKnown(authority byte, rid uint32) sddl.SID {
 	sid, _ := sddl.ParseSIDBytes([]byte{1, 0, 0, 0, 0, 0, 0, authority})

@@ -195,7 +195,7 @@ func (q *question) standing(a *sddl.ACE) (via Via, possible bool) {
 	if via = q.token.Via(sid); via != NotHeld {
 		return via, true
 	}
-	return NotHeld, !q.token.Complete
+	return NotHeld, q.token.MayHold(sid)
 }
 
 // reach says for which of the bits asked for an entry acts where they are answered or

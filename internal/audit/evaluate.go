@@ -215,7 +215,7 @@ func (j *Judge) nameless(dacl *sddl.ACL, mask sddl.Mask) string {
 	}
 	for _, a := range dacl.ACEs {
 		if a.Type.IsDeny() && a.HasObjectType() && a.Mask.MapGeneric()&mask != 0 && j.s.Schema.NameOf(a.ObjectType) == "" &&
-			(j.token.Via(a.SID) != acl.NotHeld || !j.token.Complete) {
+			(j.token.Via(a.SID) != acl.NotHeld || j.token.MayHold(a.SID)) {
 			return fmt.Sprintf("a deny entry is about %s, which the schema does not show", a.ObjectType)
 		}
 	}

@@ -258,7 +258,7 @@ func (ev *evidence) nameless(dacl *sddl.ACL, right acl.Right) string {
 	for _, a := range dacl.ACEs {
 		if !a.Flags.Has(sddl.InheritOnly) && a.Type.IsDeny() && a.HasObjectType() && !a.ObjectType.IsZero() &&
 			a.Mask.MapGeneric()&mask != 0 && ev.schema.NameOf(a.ObjectType) == "" &&
-			(ev.account.token.Via(a.SID) != acl.NotHeld || !ev.account.token.Complete) {
+			(ev.account.token.Via(a.SID) != acl.NotHeld || ev.account.token.MayHold(a.SID)) {
 			return fmt.Sprintf("a deny entry is about %s, which the schema does not show", a.ObjectType)
 		}
 	}

@@ -26,7 +26,7 @@ func TestSweepAgreesWithEachObject(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(3, 5))
 		pick := func(list ...string) string { return list[rnd.IntN(len(list))] }
 		sid := func() string {
-			return pick("AGENT", "AGENT", "GROUPOFIT", "STRANGER", "SY", "AU", "WD", "PS", "CO", "OW", "BA")
+			return pick("AGENT", "AGENT", "GROUPOFIT", "STRANGER", "SY", "AU", "WD", "PS", "CO", "OW", "BA", "S-1-5-21-0-0-0-497")
 		}
 		ace := func() string {
 			rights := pick("GA", "RPWP", "RP", "WP", "CR", "SW", "WD", "CCDC", "RCWD", "SD")

@@ -468,7 +468,9 @@ func (s *sweep) reduced(d *descriptor) *descriptor {
 	if !s.token.Complete {
 		return d
 	}
-	ours := func(sid sddl.SID) bool { return s.token.Via(sid) != acl.NotHeld || isStandIn(sid) }
+	ours := func(sid sddl.SID) bool {
+		return s.token.Via(sid) != acl.NotHeld || s.token.MayHold(sid) || isStandIn(sid)
+	}
 	short := *d.Descriptor
 	if short.DACL != nil {
 		kept := make([]sddl.ACE, 0, 8)
