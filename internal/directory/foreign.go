@@ -153,17 +153,9 @@ func readLocalGroups(ctx context.Context, r Reader, d *Domain) (*localGroups, er
 // What an entry may be about that is about member: the attribute, and its property set,
 // Membership. [MS-ADA2] 2.44, [MS-ADTS] 3.1.1.2.3.3.
 var (
-	memberGUID     = mustGUID("bf9679c0-0de6-11d0-a285-00aa003049e2")
-	membershipGUID = mustGUID("bc0ac240-79a9-11d0-9020-00c04fc2d4cf")
+	memberGUID     = sddl.MustParseGUID("bf9679c0-0de6-11d0-a285-00aa003049e2")
+	membershipGUID = sddl.MustParseGUID("bc0ac240-79a9-11d0-9020-00c04fc2d4cf")
 )
-
-func mustGUID(text string) sddl.GUID {
-	g, err := sddl.ParseGUID(text)
-	if err != nil {
-		panic(err)
-	}
-	return g
-}
 
 // showsMembers says whether a group without members is one to everybody: everybody may read
 // member there, and nobody is denied it.

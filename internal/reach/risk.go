@@ -44,18 +44,10 @@ var risks = []struct {
 
 // The extended rights that named risks are about. [MS-ADTS] 5.1.3.2.1.
 var (
-	guidGetChanges    = mustGUID("1131f6aa-9c07-11d1-f79f-00c04fc2dcd2")
-	guidGetChangesAll = mustGUID("1131f6ad-9c07-11d1-f79f-00c04fc2dcd2")
-	guidResetPassword = mustGUID("00299570-246d-11d0-a768-00aa006e0529")
+	guidGetChanges    = sddl.MustParseGUID("1131f6aa-9c07-11d1-f79f-00c04fc2dcd2")
+	guidGetChangesAll = sddl.MustParseGUID("1131f6ad-9c07-11d1-f79f-00c04fc2dcd2")
+	guidResetPassword = sddl.MustParseGUID("00299570-246d-11d0-a768-00aa006e0529")
 )
-
-func mustGUID(text string) sddl.GUID {
-	g, err := sddl.ParseGUID(text)
-	if err != nil {
-		panic(err)
-	}
-	return g
-}
 
 // about says whether an entry is about a right, or about everything.
 func about(a *sddl.ACE, g sddl.GUID) bool { return !a.HasObjectType() || a.ObjectType == g }

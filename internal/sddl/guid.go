@@ -29,6 +29,15 @@ func ParseGUID(text string) (GUID, error) {
 	return g, nil
 }
 
+// MustParseGUID is ParseGUID for a GUID that stands in the program, and panics where it is none.
+func MustParseGUID(text string) GUID {
+	g, err := ParseGUID(text)
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
 // ParseGUIDBytes reads the 16-byte wire form.
 func ParseGUIDBytes(b []byte) (GUID, error) {
 	if len(b) != 16 {
