@@ -14,13 +14,14 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/sspi", "internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gss",
+	"cmd/gmsactl": {"internal/sspi", "internal/audit", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gmsa", "internal/gss",
 		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/plan", "internal/whoami"},
 	"internal/whoami":      {"internal/acl", "internal/audit", "internal/directory", "internal/explain", "internal/sddl", "internal/words"},
 	"internal/explain":     {"internal/acl", "internal/audit", "internal/directory", "internal/sddl", "internal/words"},
 	"internal/describe":    {"internal/baseschema", "internal/sddl", "internal/words"},
-	"internal/plan":        {"internal/acl", "internal/audit", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
+	"internal/plan":        {"internal/acl", "internal/audit", "internal/directory", "internal/gmsa", "internal/policy", "internal/sddl", "internal/words"},
+	"internal/gmsa":        {"internal/acl", "internal/directory", "internal/sddl", "internal/words"},
 	"internal/reach":       {"internal/acl", "internal/audit", "internal/directory", "internal/sddl"},
 	"internal/audit":       {"internal/acl", "internal/directory", "internal/policy", "internal/sddl", "internal/words"},
 	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "policies"},

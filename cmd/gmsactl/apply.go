@@ -153,12 +153,29 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 	if err := a.needWritable(ctx, domain); err != nil {
 		return err
 	}
-	snapshot, err := audit.Load(ctx, s, p.Account.SID, p.Targets)
+	var snapshot *audit.Snapshot
+	if p.Create != nil {
+		snapshot, err = audit.LoadFuture(ctx, s, p.Create.DN, p.Create.SAMAccountName, p.Targets)
+	} else {
+		snapshot, err = audit.Load(ctx, s, p.Account.SID, p.Targets)
+	}
 	if err != nil {
+		return err
+	}
+	if err := nameMembers(ctx, s, snapshot, p); err != nil {
 		return err
 	}
 	if err := p.Describe(snapshot); err != nil {
 		return fmt.Errorf("read plan %s: %w", path, err)
+	}
+	if err := a.keepControl(ctx, s, snapshot, p); err != nil {
+		return err
+	}
+	switch {
+	case len(policies) == 0:
+		return a.carryOut(ctx, s, p, w, nil)
+	case p.Create != nil:
+		return a.carryOut(ctx, s, p, w, judgeCreated(s, p, p.Targets, policies, p.Accept))
 	}
 	return a.carryOut(ctx, s, p, w, judgeAgain(s, snapshot, policies, p.Accept))
 }
@@ -180,7 +197,7 @@ func readFile[T any](what, path string, read func(io.Reader) (T, error)) (T, err
 
 // judgeAgain reads the targets of a snapshot again and judges them.
 func judgeAgain(s *ldapx.Session, snapshot *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) judge {
-	return func(ctx context.Context) (*audit.Report, error) {
+	return func(ctx context.Context, _ *plan.Result) (*audit.Report, error) {
 		again, err := snapshot.Reload(ctx, s)
 		if err != nil {
 			return nil, err
@@ -189,8 +206,8 @@ func judgeAgain(s *ldapx.Session, snapshot *audit.Snapshot, policies []*policy.P
 	}
 }
 
-// judge says what passes now.
-type judge func(context.Context) (*audit.Report, error)
+// judge says what passes after what was done.
+type judge func(context.Context, *plan.Result) (*audit.Report, error)
 
 // applied is the answer of apply and rollback.
 type applied struct {
@@ -232,7 +249,7 @@ func (a *app) carryOut(ctx context.Context, s *ldapx.Session, p *plan.Plan, w *w
 		})
 	}
 	if failed == nil && again != nil {
-		answer.Audit, failed = again(ctx)
+		answer.Audit, failed = again(ctx, answer.Result)
 	}
 	if failed == nil && answer.Audit != nil && answer.Result.Touched() {
 		failed = unmended(p, answer.Audit)

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/gmsa"
 	"github.com/gmsactl/gmsactl/internal/gss"
 	"github.com/gmsactl/gmsactl/internal/krb5"
 	"github.com/gmsactl/gmsactl/internal/ldapx"
@@ -80,6 +81,8 @@ func hintFor(err error) string {
 		return "name a domain controller of the plan's domain with --dc"
 	case errors.As(err, &without):
 		return "make the capture again with gmsactl collect --reach"
+	case gmsaHint(err) != "":
+		return gmsaHint(err)
 	case errors.As(err, &account):
 		return "look at the spelling; a DN or a SID is never ambiguous. A capture holds the gMSAs and the accounts named to gmsactl collect only"
 	case errors.As(err, &notFound):
@@ -100,6 +103,35 @@ func hintFor(err error) string {
 		return "make room, or name a file on another disk with --backup or --out"
 	case errors.Is(err, fs.ErrExist):
 		return "name a file that does not exist: gmsactl overwrites none"
+	}
+	return ""
+}
+
+// gmsaHint is the next step where a service account cannot be made or changed.
+func gmsaHint(err error) string {
+	var (
+		name      *gmsa.NameError
+		taken     *gmsa.TakenError
+		container *gmsa.ContainerError
+		principal *gmsa.PrincipalError
+		key       *gmsa.KeyError
+		lockout   *gmsa.LockoutError
+	)
+	switch {
+	case errors.As(err, &name):
+		return "take one to fifteen letters, digits, hyphens and underscores, such as provAgentgMSA"
+	case errors.As(err, &taken):
+		return fmt.Sprintf("look at it with gmsactl gmsa show %q; another name is free, and gmsactl gmsa harden --host changes who may have its password", taken.DN)
+	case errors.As(err, &container):
+		return "name a container or an organizational unit with --container, in which you may create service accounts; gmsactl explain says who may"
+	case errors.As(err, &principal):
+		return "look at the spelling; a DN or a SID is never ambiguous"
+	case errors.As(err, &key) && key.From.IsZero():
+		return "Add-KdsRootKey -EffectiveImmediately makes one, as an Enterprise Admin; it may be used ten hours later"
+	case errors.As(err, &key):
+		return fmt.Sprintf("run it again after %s", key.From.Local().Format("2006-01-02 15:04 MST"))
+	case errors.As(err, &lockout):
+		return "run it as a member of Domain Admins; where an entry denies it to them, look at it with gmsactl explain, or give --drop-denies"
 	}
 	return ""
 }

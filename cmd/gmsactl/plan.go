@@ -84,18 +84,37 @@ func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, 
 	}
 	a.sign(p)
 	if out != "" {
-		var text bytes.Buffer
-		if err := p.Write(&text); err != nil {
+		if err := savePlan(p, out); err != nil {
 			return err
-		}
-		if err := plan.WriteNew(out, text.Bytes()); err != nil {
-			return fmt.Errorf("save the plan: %w", err)
 		}
 	}
 	if err := a.show(p, func() error { return report.Plan(a.stdout, p, a.style()) }); err != nil {
 		return err
 	}
 	return findings(!p.Pending() && now.Clean())
+}
+
+// savePlan saves a plan in a new file.
+func savePlan(p *plan.Plan, path string) error {
+	var text bytes.Buffer
+	if err := p.Write(&text); err != nil {
+		return err
+	}
+	if err := plan.WriteNew(path, text.Bytes()); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+// saveInstead saves a plan that is not carried out, and shows it.
+func (a *app) saveInstead(p *plan.Plan, path string) error {
+	if err := savePlan(p, path); err != nil {
+		return err
+	}
+	if err := a.show(p, func() error { return report.Plan(a.stdout, p, a.style()) }); err != nil {
+		return err
+	}
+	return findings(!p.Pending() && len(p.Blocked) == 0)
 }
 
 // sign says when and by what a plan was made.

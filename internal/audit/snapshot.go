@@ -20,20 +20,35 @@ type Snapshot struct {
 // Load reads a snapshot: the account by any of its names, and the targets by DN. No
 // target means the head of the domain.
 func Load(ctx context.Context, r directory.Reader, account string, targets []string) (*Snapshot, error) {
+	return load(ctx, r, targets, func(d *directory.Domain) (*directory.Account, error) {
+		return directory.FindAccount(ctx, r, d, account)
+	})
+}
+
+// LoadFuture is Load for a service account that is yet to be made.
+func LoadFuture(ctx context.Context, r directory.Reader, dn, sAMAccountName string, targets []string) (*Snapshot, error) {
+	return load(ctx, r, targets, func(d *directory.Domain) (*directory.Account, error) {
+		return directory.FutureGMSA(ctx, r, d, dn, sAMAccountName)
+	})
+}
+
+func load(ctx context.Context, r directory.Reader, targets []string, find func(*directory.Domain) (*directory.Account, error)) (*Snapshot, error) {
 	s := &Snapshot{}
 	var err error
 	if s.Domain, err = directory.LoadDomain(ctx, r); err != nil {
 		return nil, err
 	}
 	// Names first: what an administrator may have mistyped is said before the long reads.
-	if s.Account, err = directory.FindAccount(ctx, r, s.Domain, account); err != nil {
+	if s.Account, err = find(s.Domain); err != nil {
 		return nil, err
 	}
 	if s.Targets, err = loadTargets(ctx, r, s.Domain, targets); err != nil {
 		return nil, err
 	}
-	if err := s.Account.LoadToken(ctx, r, s.Domain); err != nil {
-		return nil, err
+	if s.Account.Groups == nil {
+		if err := s.Account.LoadToken(ctx, r, s.Domain); err != nil {
+			return nil, err
+		}
 	}
 	if s.Schema, err = directory.LoadSchema(ctx, r, s.Domain); err != nil {
 		return nil, err

@@ -201,7 +201,7 @@ type Account struct {
 // CreateGMSA makes an enabled group managed service account, its name starting with name, until the test ends.
 func (l *Lab) CreateGMSA(t testing.TB, name string) Account {
 	t.Helper()
-	name = unique(name)
+	name = Unique(name)
 	l.Run(t, "samba-tool", "service-account", "create", "-H", database, "--name="+name, "--dns-host-name="+name+"."+l.Domain)
 	l.cleanup(t, "samba-tool", "service-account", "delete", "-H", database, "--name="+name)
 	account := l.account(t, name+"$")
@@ -215,7 +215,7 @@ func (l *Lab) CreateGMSA(t testing.TB, name string) Account {
 // CreateUser makes a user, its name starting with name, until the test ends.
 func (l *Lab) CreateUser(t testing.TB, name, password string) Account {
 	t.Helper()
-	name = unique(name)
+	name = Unique(name)
 	l.Run(t, "samba-tool", "user", "create", name, password)
 	l.cleanup(t, "samba-tool", "user", "delete", name)
 	return l.account(t, name)
@@ -225,7 +225,7 @@ func (l *Lab) CreateUser(t testing.TB, name, password string) Account {
 // goes with all that is in it.
 func (l *Lab) CreateOU(t testing.TB, name string) (dn string) {
 	t.Helper()
-	dn = "OU=" + unique(name) + "," + l.BaseDN
+	dn = "OU=" + Unique(name) + "," + l.BaseDN
 	l.Run(t, "samba-tool", "ou", "create", dn)
 	l.cleanup(t, "samba-tool", "ou", "delete", dn, "--force-subtree-delete")
 	return dn
@@ -235,7 +235,7 @@ func (l *Lab) CreateOU(t testing.TB, name string) (dn string) {
 // read, and returns its path.
 func (l *Lab) Keytab(t testing.TB, principal string) string {
 	t.Helper()
-	inside := "/tmp/" + unique("keytab-")
+	inside := "/tmp/" + Unique("keytab-")
 	l.Run(t, "samba-tool", "domain", "exportkeytab", inside, "--principal="+principal)
 	l.cleanup(t, "rm", inside)
 	path := filepath.Join(t.TempDir(), "keytab")
@@ -263,9 +263,9 @@ func (l *Lab) account(t testing.TB, sAMAccountName string) Account {
 	return a
 }
 
-// unique appends eight random characters, so that a test finds nothing that another, or one that was killed, left.
+// Unique appends eight random characters, so that a test finds nothing that another, or one that was killed, left.
 // Seven more fit into the fifteen that a gMSA's name may have.
-func unique(name string) string {
+func Unique(name string) string {
 	var b [4]byte
 	rand.Read(b[:])
 	return name + hex.EncodeToString(b[:])

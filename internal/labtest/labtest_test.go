@@ -114,7 +114,7 @@ func TestObjectsEndWithTheirTest(t *testing.T) {
 	var names []string
 	t.Run("a test", func(t *testing.T) {
 		gmsa := lab.CreateGMSA(t, "labtest")
-		user := lab.CreateUser(t, "labtest", "Secret-"+unique(""))
+		user := lab.CreateUser(t, "labtest", "Secret-"+Unique(""))
 		ou := lab.CreateOU(t, "labtest")
 		lab.Run(t, "samba-tool", "ou", "create", "OU=inner,"+ou)
 		for _, dn := range []string{gmsa.DN, user.DN, ou} {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,13 @@ type Directory interface {
 	// WriteDACL replaces the DACL of an object by that of a self-relative descriptor and
 	// leaves its owner, group and SACL alone.
 	WriteDACL(ctx context.Context, dn string, descriptor []byte) error
+
+	// Add makes an object.
+	Add(ctx context.Context, dn string, attrs []directory.Attribute) error
+
+	// WriteAttribute gives an attribute other values, none takes it away. Where it can compare
+	// values, it refuses when they are not before any more.
+	WriteAttribute(ctx context.Context, dn, attr string, before, after [][]byte) error
 }
 
 // State is how far one change got.
@@ -37,13 +45,15 @@ const (
 // Outcome is what became of one change.
 type Outcome struct {
 	DN    string `json:"dn"`
+	What  string `json:"what,omitempty"` // create, or the attribute; empty: its permissions
 	State State  `json:"state"`
 	Error string `json:"error,omitempty"`
 }
 
 // Result is what became of a plan.
 type Result struct {
-	Backup   string    `json:"backup,omitempty"` // the file that rollback takes; empty when nothing was written
+	Backup   string    `json:"backup,omitempty"`  // the file that rollback takes; empty when there is nothing to put back
+	Created  *Created  `json:"created,omitempty"` // the account that was made, or had been
 	Outcomes []Outcome `json:"outcomes"`
 }
 
@@ -73,46 +83,128 @@ func (e *WrongDomainError) Error() string {
 // the directory answered, and said no. After any other error nobody knows.
 type refusal interface{ Refused() bool }
 
+// A step is one change. What it pins is compared before it is written.
+type step interface {
+	target() string
+	what() string
+
+	// examine says whether the directory says already what the step would make it say; a
+	// reason, why the step cannot be taken any more.
+	examine(ctx context.Context, r directory.Reader) (done bool, reason string, err error)
+	write(ctx context.Context, d Directory) error
+	verify(ctx context.Context, r directory.Reader) error
+}
+
+// steps are the changes of a plan, in the order in which they are taken.
+func (p *Plan) steps() []step {
+	var out []step
+	if p.Create != nil {
+		out = append(out, p.Create)
+	}
+	for i := range p.Attributes {
+		out = append(out, &p.Attributes[i])
+	}
+	for i := range p.Changes {
+		out = append(out, &p.Changes[i])
+	}
+	return out
+}
+
 // Apply writes the changes of a plan. It reads every object first and writes nothing at
 // all where one differs from what the plan was made from (*StaleError), then has save
 // keep a backup, then writes and reads back one object after another. It stops at the
 // first that fails. The Result tells what was done, also along with an error.
+//
+// An account is made before the backup is saved: there is nothing of it to be put back, and
+// the backup holds its SID.
 func Apply(ctx context.Context, d Directory, p *Plan, save func(*Backup) (path string, err error)) (*Result, error) {
-	result := &Result{Outcomes: make([]Outcome, len(p.Changes))}
-	for i, c := range p.Changes {
-		result.Outcomes[i] = Outcome{DN: c.DN, State: NotDone}
+	steps := p.steps()
+	result := &Result{Outcomes: make([]Outcome, len(steps))}
+	for i, s := range steps {
+		result.Outcomes[i] = Outcome{DN: s.target(), What: s.what(), State: NotDone}
 	}
 	if err := checkDomain(ctx, d, p.Domain); err != nil {
 		return result, err
 	}
-	pending, err := examine(ctx, d, p.Changes, result)
+	if p.Create != nil {
+		made, err := makeAccount(ctx, d, p, result)
+		if err != nil {
+			return result, err
+		}
+		result.Created = made
+		if p, err = p.withAccount(made); err != nil {
+			return result, err
+		}
+		if result.Outcomes[0].State == Verified {
+			if err := p.pinNew(ctx, d); err != nil {
+				return result, err
+			}
+		}
+		steps = p.steps()
+	}
+	pending, err := examine(ctx, d, steps, result, 0)
 	if err != nil || len(pending) == 0 {
 		return result, err
 	}
-	backup := &Backup{Format: format, Kind: kindBackup, Created: p.Created, Tool: p.Tool, Domain: p.Domain, Server: p.Server, Account: p.Account}
+	backup := &Backup{
+		Format: format, Kind: kindBackup, Created: p.Created, Tool: p.Tool,
+		Domain: p.Domain, Server: p.Server, Account: p.Account, Made: result.Created, Changes: []Change{},
+	}
 	for _, i := range pending {
-		backup.Changes = append(backup.Changes, p.Changes[i])
+		switch s := steps[i].(type) {
+		case *AttributeChange:
+			backup.Attributes = append(backup.Attributes, *s)
+		case *Change:
+			backup.Changes = append(backup.Changes, *s)
+		}
 	}
 	path, err := save(backup)
 	if err != nil {
-		return result, fmt.Errorf("save the backup, so nothing was written: %w", err)
+		return result, fmt.Errorf("save the backup, so nothing was written that it would hold: %w", err)
 	}
 	result.Backup = path
 	for _, i := range pending {
 		// The look at all of them may be a while ago by now.
-		still, err := examine(ctx, d, p.Changes[i:i+1], &Result{Outcomes: result.Outcomes[i : i+1]})
+		still, err := examine(ctx, d, steps[i:i+1], result, i)
 		if err != nil {
 			return result, err
 		}
 		if len(still) == 0 {
 			continue
 		}
-		if err := write(ctx, d, &p.Changes[i], &result.Outcomes[i]); err != nil {
+		if err := take(ctx, d, steps[i], &result.Outcomes[i]); err != nil {
 			result.Outcomes[i].Error = err.Error()
 			return result, err
 		}
 	}
 	return result, nil
+}
+
+// makeAccount makes the account of a plan, or finds it made, after a look at everything else that
+// the plan pins: where that has moved, no account is left behind.
+func makeAccount(ctx context.Context, d Directory, p *Plan, result *Result) (*Created, error) {
+	pending, err := examine(ctx, d, []step{p.Create}, result, 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(pending) > 0 {
+		rest := len(p.Attributes) + 1
+		if _, err := examine(ctx, d, p.steps()[rest:], &Result{Outcomes: make([]Outcome, len(p.Changes))}, 0); err != nil {
+			return nil, err
+		}
+		if err := take(ctx, d, p.Create, &result.Outcomes[0]); err != nil {
+			result.Outcomes[0].Error = err.Error()
+			return nil, err
+		}
+	}
+	made, reason, err := p.Create.look(ctx, d)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", p.Create.DN, err)
+	case made == nil:
+		return nil, &StaleError{[]string{cmp.Or(reason, p.Create.DN+" is not there any more")}}
+	}
+	return made, nil
 }
 
 func checkDomain(ctx context.Context, r directory.Reader, want Domain) error {
@@ -123,34 +215,64 @@ func checkDomain(ctx context.Context, r directory.Reader, want Domain) error {
 	return want.check(here)
 }
 
-// examine reads the objects of all changes and says which are still to be done.
-func examine(ctx context.Context, r directory.Reader, changes []Change, result *Result) (pending []int, err error) {
+// examine looks at what the steps are about and says which are still to be taken. first is
+// where their outcomes begin.
+func examine(ctx context.Context, r directory.Reader, steps []step, result *Result, first int) (pending []int, err error) {
 	var stale []string
-	for i := range changes {
-		c := &changes[i]
-		before, after, err := c.parse()
-		if err != nil {
-			return nil, fmt.Errorf("change of %s: %w", c.DN, err)
-		}
-		t, reason, err := c.find(ctx, r)
-		if err != nil {
-			return nil, err
-		}
+	for i, s := range steps {
+		done, reason, err := s.examine(ctx, r)
 		switch {
+		case err != nil:
+			return nil, err
 		case reason != "":
 			stale = append(stale, reason)
-		case digest(t.Raw) == c.BeforeSHA256:
+		case !done:
 			pending = append(pending, i)
-		case holds(t.Descriptor, after) && t.Descriptor.Owner == before.Owner:
-			result.Outcomes[i].State = AlreadyDone
-		default:
-			stale = append(stale, "the permissions of "+c.DN+" are not those that the plan was made from")
+		case result.Outcomes[first+i].State == NotDone:
+			result.Outcomes[first+i].State = AlreadyDone
 		}
 	}
 	if stale != nil {
 		return nil, &StaleError{stale}
 	}
 	return pending, nil
+}
+
+// take writes one step and reads it back.
+func take(ctx context.Context, d Directory, s step, o *Outcome) error {
+	o.State = Sent
+	if err := s.write(ctx, d); err != nil {
+		if no := refusal(nil); errors.As(err, &no) && no.Refused() {
+			o.State = Refused
+		}
+		return err
+	}
+	o.State = Unverified
+	if err := s.verify(ctx, d); err != nil {
+		return err
+	}
+	o.State = Verified
+	return nil
+}
+
+func (c *Change) target() string { return c.DN }
+func (c *Change) what() string   { return "" }
+
+func (c *Change) examine(ctx context.Context, r directory.Reader) (done bool, reason string, err error) {
+	before, after, err := c.parse()
+	if err != nil {
+		return false, "", fmt.Errorf("change of %s: %w", c.DN, err)
+	}
+	t, reason, err := c.find(ctx, r)
+	switch {
+	case err != nil || reason != "":
+		return false, reason, err
+	case digest(t.Raw) == c.BeforeSHA256:
+		return false, "", nil
+	case holds(t.Descriptor, after) && t.Descriptor.Owner == before.Owner:
+		return true, "", nil
+	}
+	return false, "the permissions of " + c.DN + " are not those that the plan was made from", nil
 }
 
 // find reads the object that the change is about; the reason says why it is not there to
@@ -171,21 +293,16 @@ func (c *Change) find(ctx context.Context, r directory.Reader) (t *directory.Tar
 	return t, "", nil
 }
 
-// write makes one change and reads it back.
-func write(ctx context.Context, d Directory, c *Change, o *Outcome) error {
+func (c *Change) write(ctx context.Context, d Directory) error {
+	return d.WriteDACL(ctx, c.DN, c.After)
+}
+
+func (c *Change) verify(ctx context.Context, r directory.Reader) error {
 	before, after, err := c.parse()
 	if err != nil {
 		return fmt.Errorf("change of %s: %w", c.DN, err)
 	}
-	o.State = Sent
-	if err := d.WriteDACL(ctx, c.DN, c.After); err != nil {
-		if no := refusal(nil); errors.As(err, &no) && no.Refused() {
-			o.State = Refused
-		}
-		return err
-	}
-	o.State = Unverified
-	t, err := directory.LoadTarget(ctx, d, c.DN)
+	t, err := directory.LoadTarget(ctx, r, c.DN)
 	if err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
@@ -199,7 +316,6 @@ func write(ctx context.Context, d Directory, c *Change, o *Outcome) error {
 	case t.Descriptor.Owner != before.Owner || t.Descriptor.Group != before.Group:
 		return fmt.Errorf("read back %s: its owner or group has changed", c.DN)
 	}
-	o.State = Verified
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/sddl"
 )
 
 // Backup is what apply saves before it writes: each descriptor as it was and as it was
@@ -25,7 +26,10 @@ type Backup struct {
 	Domain  Domain    `json:"domain"`
 	Server  *Server   `json:"server,omitempty"` // that was written to
 	Account Account   `json:"account"`
-	Changes []Change  `json:"changes"`
+	Made    *Created  `json:"made,omitempty"` // the account that apply made; rollback leaves it
+
+	Attributes []AttributeChange `json:"attributes,omitempty"`
+	Changes    []Change          `json:"changes"`
 }
 
 // ReadBackup reads a backup and refuses one whose parts contradict each other.
@@ -35,6 +39,9 @@ func ReadBackup(r io.Reader) (*Backup, error) {
 		return nil, err
 	}
 	if err := checkChanges(b.Changes); err != nil {
+		return nil, err
+	}
+	if err := checkAttributes(b.Attributes, b.Account.DN, false); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -104,7 +111,7 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 	// of the name of the next backup.
 	p := &Plan{
 		Format: format, Kind: kindPlan, Domain: domainOf(s.Domain), Policies: []Policy{}, Changes: []Change{},
-		Account: Account{Name: s.Account.Name, SID: b.Account.SID},
+		Account: Account{Name: s.Account.Name, SID: b.Account.SID, DN: b.Account.DN},
 		Server:  serverOf(s.Domain),
 	}
 	p.Notes = b.Server.moved(p.Server)
@@ -112,6 +119,24 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 		p.Account.Name = s.Domain.Qualified(s.Account.Name)
 	}
 	var stale []string
+	for i := range b.Attributes {
+		if s.Account.DN == "" {
+			p.Notes = append(p.Notes, fmt.Sprintf("%s is gone, and with it what was written to it; only what was granted to it is taken back.", b.Account.DN))
+			break
+		}
+		back, reason, err := b.Attributes[i].undo(ctx, r, audit.Names(s))
+		switch {
+		case err != nil:
+			return nil, err
+		case reason != "":
+			stale = append(stale, reason)
+		case back != nil:
+			p.Attributes = append(p.Attributes, *back)
+		}
+	}
+	if b.Made != nil && s.Account.DN != "" {
+		p.Notes = append(p.Notes, fmt.Sprintf("The account %s, which apply made, stays: gmsactl deletes nothing. To be rid of it: Remove-ADServiceAccount -Identity %s", s.Account.DN, b.Made.SID))
+	}
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		before, after, err := c.parse()
@@ -136,7 +161,7 @@ func (b *Backup) Undo(ctx context.Context, r directory.Reader) (*Plan, error) {
 			// These may be object ACEs that were not there before. Slack says nothing, and
 			// some servers refuse it.
 			dacl.Revision, dacl.Slack = max(dacl.Revision, t.Descriptor.DACL.Revision), ""
-			change, err := newChange(t, &dacl, s)
+			change, err := newChange(t, &dacl, c.Protection.undone(before.Control), s)
 			if err != nil {
 				return nil, fmt.Errorf("change of %s: %w", c.DN, err)
 			}
@@ -165,4 +190,15 @@ func (b *Backup) snapshot(ctx context.Context, r directory.Reader) (*audit.Snaps
 		s.Account, err = &directory.Account{}, nil
 	}
 	return s, err
+}
+
+// undone is what takes a change of protection back.
+func (p Protection) undone(before sddl.Control) Protection {
+	switch {
+	case p == "" || p == ProtectOn && before.Has(sddl.DACLProtected) || p == ProtectOff && !before.Has(sddl.DACLProtected):
+		return ""
+	case p == ProtectOn:
+		return ProtectOff
+	}
+	return ProtectOn
 }

@@ -74,7 +74,11 @@ func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept,
 }
 
 func domainOf(d *directory.Domain) Domain {
-	return Domain{DNS: d.DNS, SID: d.SID.String(), GUID: d.GUID.String(), DC: d.Host}
+	out := Domain{DNS: d.DNS, SID: d.SID.String(), GUID: d.GUID.String(), DC: d.Host}
+	if !d.ForestSID.IsZero() {
+		out.ForestSID = d.ForestSID.String()
+	}
+	return out
 }
 
 // grant plans one target: nil where there is nothing to write. The change is made from t;
@@ -152,7 +156,7 @@ func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess 
 				return nil, nil, fmt.Errorf("rule %s passes now and would not afterwards", req.Rule.ID)
 			}
 		}
-		change, err := newChange(t, after, s)
+		change, err := newChange(t, after, "", s)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -32,6 +32,7 @@ type forest struct {
 	*directory.Capture
 	changed map[string]map[string][]byte // DNKey -> attribute in lower case -> value; nil: left out
 	gone    map[string]bool              // DNKey
+	added   []directory.Entry
 
 	server
 
@@ -78,8 +79,17 @@ func (f *forest) Read(ctx context.Context, q directory.Query) iter.Seq2[director
 			yield(directory.Entry{}, &directory.NotFoundError{DN: q.Base})
 			return
 		}
+		if e := f.made(q.Base); e != nil && q.Scope == directory.Base {
+			yield(*e, nil)
+			return
+		}
+		for _, e := range f.added {
+			if q.Scope == directory.Subtree && slices.ContainsFunc(q.Any, func(m directory.Match) bool { return string(e.Value(m.Attr)) == m.Value }) && !yield(e, nil) {
+				return
+			}
+		}
 		for e, err := range f.Capture.Read(ctx, q) {
-			if !yield(f.now(e), err) {
+			if !yield(f.now(e, q), err) {
 				return
 			}
 		}
@@ -87,12 +97,17 @@ func (f *forest) Read(ctx context.Context, q directory.Query) iter.Seq2[director
 }
 
 // now is an entry with what has changed of what was asked for.
-func (f *forest) now(e directory.Entry) directory.Entry {
+func (f *forest) now(e directory.Entry, q directory.Query) directory.Entry {
 	changes := f.changed[directory.DNKey(e.DN)]
 	if changes == nil {
 		return e
 	}
 	out := directory.Entry{DN: e.DN}
+	for name, value := range changes {
+		if value != nil && e.Values(name) == nil && (q.Descriptor || name != strings.ToLower(descriptorAttr)) {
+			out.Attrs = append(out.Attrs, directory.Attribute{Name: name, Values: [][]byte{value}})
+		}
+	}
 	for _, a := range e.Attrs {
 		value, changed := changes[strings.ToLower(a.Name)]
 		switch {
@@ -315,3 +330,84 @@ func states(r *Result) string {
 	}
 	return strings.Join(out, " ")
 }
+
+// made is an object that is not in the capture.
+func (f *forest) made(dn string) *directory.Entry {
+	for i := range f.added {
+		if directory.SameDN(f.added[i].DN, dn) {
+			return &f.added[i]
+		}
+	}
+	return nil
+}
+
+// Add does what a domain controller does: names are taken once, and a SID comes with it.
+func (f *forest) Add(_ context.Context, dn string, attrs []directory.Attribute) error {
+	f.writes = append(f.writes, dn)
+	n := len(f.writes)
+	if f.onWrite != nil {
+		if err := f.onWrite(n, dn); err != nil {
+			return err
+		}
+	}
+	if f.made(dn) != nil {
+		return refused("entryAlreadyExists")
+	}
+	sid, err := sddl.ParseSID(newSID)
+	if err != nil {
+		return err
+	}
+	attrs = slices.Clone(attrs)
+	for i, a := range attrs {
+		if strings.EqualFold(a.Name, "objectClass") {
+			attrs[i].Values = append([][]byte{[]byte("top"), []byte("user")}, a.Values...)
+		}
+	}
+	attrs = append(attrs,
+		directory.Attribute{Name: "objectSid", Values: [][]byte{sid.Bytes()}},
+		directory.Attribute{Name: "objectGUID", Values: [][]byte{bytes.Repeat([]byte{7}, 16)}})
+	f.added = append(f.added, directory.Entry{DN: dn, Attrs: attrs})
+	if f.afterWrite != nil {
+		return f.afterWrite(n, dn)
+	}
+	return nil
+}
+
+// WriteAttribute does what a domain controller does: what is not there cannot be deleted, and
+// what is there not be added.
+func (f *forest) WriteAttribute(ctx context.Context, dn, attr string, before, after [][]byte) error {
+	f.writes = append(f.writes, dn)
+	n := len(f.writes)
+	if f.onWrite != nil {
+		if err := f.onWrite(n, dn); err != nil {
+			return err
+		}
+	}
+	var have [][]byte
+	for e, err := range f.Read(ctx, directory.Query{Base: dn, Attrs: []string{attr}}) {
+		if err != nil {
+			return refused(err.Error())
+		}
+		have = e.Values(attr)
+	}
+	if len(before) == 0 && len(have) > 0 {
+		return refused("attributeOrValueExists")
+	}
+	if e := f.made(dn); e != nil {
+		e.Attrs = slices.DeleteFunc(e.Attrs, func(a directory.Attribute) bool { return strings.EqualFold(a.Name, attr) })
+		if len(after) > 0 {
+			e.Attrs = append(e.Attrs, directory.Attribute{Name: attr, Values: after})
+		}
+	} else if len(after) > 0 {
+		f.set(dn, attr, after[0])
+	} else {
+		f.set(dn, attr, nil)
+	}
+	if f.afterWrite != nil {
+		return f.afterWrite(n, dn)
+	}
+	return nil
+}
+
+// newSID is the SID of the account that is added.
+const newSID = domainSID + "-4711"

@@ -1,6 +1,6 @@
-// Package plan turns what an audit found missing into changes, writes them, and takes
-// them back. What apply does is described by the plan in full: the bytes before, the
-// bytes after, and nothing else.
+// Package plan turns what an audit found missing, a service account that is wanted, or one
+// that is to be hardened into changes, writes them, and takes them back. What apply does is
+// described by the plan in full: the bytes before, the bytes after, and nothing else.
 package plan
 
 import (
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
@@ -44,9 +45,14 @@ type Plan struct {
 	Prune    bool         `json:"prune,omitempty"` // entries of the account are taken away, too
 	Policies []Policy     `json:"policies"`
 	Targets  []string     `json:"targets"` // DNs, those without a change too
-	Changes  []Change     `json:"changes"`
-	Blocked  []Blocked    `json:"blocked,omitempty"`
-	Notes    []string     `json:"notes,omitempty"`
+
+	// In the order in which they are written. The account's SID is the placeholder where the plan creates it.
+	Create     *Creation         `json:"create,omitempty"`
+	Attributes []AttributeChange `json:"attributes,omitempty"` // of the account
+	Changes    []Change          `json:"changes"`
+
+	Blocked []Blocked `json:"blocked,omitempty"`
+	Notes   []string  `json:"notes,omitempty"`
 }
 
 // Domain pins the domain that a plan is for.
@@ -55,12 +61,15 @@ type Domain struct {
 	SID  string `json:"sid"`
 	GUID string `json:"guid"` // objectGUID of its head
 	DC   string `json:"dc"`   // the domain controller that was read
+
+	ForestSID string `json:"forestSID,omitempty"` // of the forest's root domain, where it was known
 }
 
 // Account is whom the changes are for.
 type Account struct {
 	Name string `json:"name"`
 	SID  string `json:"sid"`
+	DN   string `json:"dn,omitempty"` // where the plan changes the account itself
 }
 
 // Policy is a policy in full, so that what was written can be judged again by it.
@@ -85,6 +94,29 @@ type Change struct {
 	Before       []byte      `json:"before"` // the descriptor with owner, group and DACL, as it was read
 	BeforeSHA256 string      `json:"beforeSHA256"`
 	After        []byte      `json:"after"` // the descriptor to write: its DACL alone
+
+	// Protection is set where inheritance from above is to be blocked (on), or let in again (off).
+	Protection Protection `json:"protection,omitempty"`
+}
+
+// Protection is what a change does to the inheritance of an object. Empty: nothing.
+type Protection string
+
+// What a change may do to it. [MS-DTYP] 2.4.6, SE_DACL_PROTECTED.
+const (
+	ProtectOn  Protection = "on"
+	ProtectOff Protection = "off"
+)
+
+// control are the control bits of a DACL after the change.
+func (p Protection) control(before sddl.Control) sddl.Control {
+	switch p {
+	case ProtectOn:
+		return before | sddl.DACLProtected
+	case ProtectOff:
+		return before &^ sddl.DACLProtected
+	}
+	return before
 }
 
 // Blocked is a rule that adding entries cannot make pass.
@@ -120,10 +152,60 @@ func Read(r io.Reader) (*Plan, error) {
 	if err := checkChanges(p.Changes); err != nil {
 		return nil, err
 	}
+	if err := p.checkAccount(); err != nil {
+		return nil, err
+	}
 	if err := p.checkGrants(); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// checkAccount holds what a plan does to its account itself to what plans are: it makes it
+// with nothing but what it must have, and writes attributes of nothing else.
+func (p *Plan) checkAccount() error {
+	if p.Create == nil && strings.HasSuffix(p.Account.SID, "-0") {
+		return fmt.Errorf("account %s: %s is nobody, and the plan creates no account", p.Account.Name, p.Account.SID)
+	}
+	if p.Create != nil {
+		if err := p.Create.check(); err != nil {
+			return err
+		}
+		domain, err := sddl.ParseSID(p.Domain.SID)
+		if err != nil {
+			return fmt.Errorf("domain %s: %w", p.Domain.DNS, err)
+		}
+		placeholder, err := PlaceholderSID(domain)
+		if err != nil {
+			return fmt.Errorf("domain %s: %w", p.Domain.DNS, err)
+		}
+		if p.Account.SID != placeholder.String() || !directory.SameDN(p.Account.DN, p.Create.DN) {
+			return fmt.Errorf("creation of %s: the plan is for another account", p.Create.DN)
+		}
+	}
+	return checkAttributes(p.Attributes, p.Account.DN, p.Create != nil)
+}
+
+func checkAttributes(changes []AttributeChange, account string, creates bool) error {
+	seen := map[string]bool{}
+	for i := range changes {
+		c := &changes[i]
+		if err := c.check(); err != nil {
+			return err
+		}
+		switch {
+		case !directory.SameDN(c.DN, account):
+			return fmt.Errorf("change of %s of %s: it is not the account of the plan", c.Name, c.DN)
+		case seen[c.Name]:
+			return fmt.Errorf("change of %s of %s: it is there twice", c.Name, c.DN)
+		case creates && (len(c.Before) > 0 || c.ObjectGUID != ""):
+			return fmt.Errorf("change of %s of %s: an account that is yet to be made has none", c.Name, c.DN)
+		case !creates && c.ObjectGUID == "":
+			return fmt.Errorf("change of %s of %s: it does not say of which object", c.Name, c.DN)
+		}
+		seen[c.Name] = true
+	}
+	return nil
 }
 
 // checkGrants holds a plan to what Build and Prune make: entries for its account, and no
@@ -136,6 +218,12 @@ func (p *Plan) checkGrants() error {
 		before, after, err := c.parse()
 		if err != nil {
 			return fmt.Errorf("change of %s: %w", c.DN, err)
+		}
+		if c.Protection != "" {
+			if err := p.checkRestricted(&c, before, after); err != nil {
+				return fmt.Errorf("change of %s: %w", c.DN, err)
+			}
+			continue
 		}
 		removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
 		for _, a := range removed {
@@ -181,12 +269,24 @@ func (want Domain) check(here *directory.Domain) error {
 // account and targets. Where it is not from the domain controller that the plan was made
 // from, as that was then, a note says so.
 func (p *Plan) Describe(s *audit.Snapshot) error {
-	p.Domain = domainOf(s.Domain)
+	now := domainOf(s.Domain)
+	if p.Domain.ForestSID != "" && p.Domain.ForestSID != now.ForestSID {
+		return &StaleError{[]string{"the SID of the forest is not the one that the plan was made for"}}
+	}
+	p.Domain = now
 	here := serverOf(s.Domain)
 	moved := p.Server.moved(here)
 	p.Server = here
 	p.Account.Name = s.Domain.Qualified(s.Account.Name)
+	if p.Account.DN != "" && !directory.SameDN(p.Account.DN, s.Account.DN) {
+		return &StaleError{[]string{p.Account.DN + " is not the account of the plan any more"}}
+	}
 	p.Blocked = nil
+	for i := range p.Attributes {
+		if err := p.Attributes[i].describe(audit.Names(s)); err != nil {
+			return fmt.Errorf("change of %s: %w", p.Attributes[i].DN, err)
+		}
+	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		at := slices.IndexFunc(s.Targets, func(t *directory.Target) bool { return t.GUID.String() == c.ObjectGUID })
@@ -307,11 +407,13 @@ func (c *Change) check() error {
 	if !after.Owner.IsZero() || !after.Group.IsZero() || after.SACL != nil {
 		return errors.New("after holds more than a DACL")
 	}
-	if got, want := after.Control, before.DACLOnly().Control; got != want {
+	if got, want := after.Control, c.Protection.control(before.DACLOnly().Control); got != want {
 		return fmt.Errorf("after has control bits 0x%04x, before 0x%04x", uint16(got), uint16(want))
 	}
 	// The rest of the bytes says what before says: nothing hides between or behind the parts.
-	if want, err := before.WithDACL(after.DACL).DACLOnly().Append(nil); err != nil || !bytes.Equal(c.After, want) {
+	want := before.WithDACL(after.DACL).DACLOnly()
+	want.Control = c.Protection.control(want.Control)
+	if want, err := want.Append(nil); err != nil || !bytes.Equal(c.After, want) {
 		return errors.New("after is not its before with another DACL")
 	}
 	removed, added := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
@@ -350,12 +452,14 @@ func sameSDDL(aces []sddl.ACE, views []audit.ACE) bool {
 }
 
 // newChange is the change from a descriptor to another DACL. Text for people is filled in.
-func newChange(t *directory.Target, dacl *sddl.ACL, s *audit.Snapshot) (Change, error) {
-	after, err := t.Descriptor.WithDACL(dacl).DACLOnly().Append(nil)
+func newChange(t *directory.Target, dacl *sddl.ACL, protection Protection, s *audit.Snapshot) (Change, error) {
+	written := t.Descriptor.WithDACL(dacl).DACLOnly()
+	written.Control = protection.control(written.Control)
+	after, err := written.Append(nil)
 	if err != nil {
 		return Change{}, err
 	}
-	c := Change{DN: t.DN, ObjectGUID: t.GUID.String(), Before: t.Raw, BeforeSHA256: digest(t.Raw), After: after}
+	c := Change{DN: t.DN, ObjectGUID: t.GUID.String(), Before: t.Raw, BeforeSHA256: digest(t.Raw), After: after, Protection: protection}
 	if err := c.describe(audit.Names(s)); err != nil {
 		return Change{}, err
 	}
@@ -363,4 +467,6 @@ func newChange(t *directory.Target, dacl *sddl.ACL, s *audit.Snapshot) (Change, 
 }
 
 // Pending says whether there is anything to write.
-func (p *Plan) Pending() bool { return len(p.Changes) > 0 }
+func (p *Plan) Pending() bool {
+	return p.Create != nil || len(p.Attributes) > 0 || len(p.Changes) > 0
+}

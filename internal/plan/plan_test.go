@@ -354,7 +354,7 @@ func seeds(f *testing.F) []string {
 	if d, err = sddl.Parse(raw); err != nil {
 		f.Fatal(err)
 	}
-	c, err := newChange(&directory.Target{DN: "OU=a", GUID: sddl.GUID{1}, Raw: raw, Descriptor: d}, dacl, snapshot(f, newForest(f)))
+	c, err := newChange(&directory.Target{DN: "OU=a", GUID: sddl.GUID{1}, Raw: raw, Descriptor: d}, dacl, "", snapshot(f, newForest(f)))
 	if err != nil {
 		f.Fatal(err)
 	}

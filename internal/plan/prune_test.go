@@ -161,7 +161,7 @@ func TestPruneFileThatTakesMore(t *testing.T) {
 		p := prune(t, s, rules(t, listHere))
 		dacl := *s.Targets[0].Descriptor.DACL
 		dacl.ACEs = slices.DeleteFunc(slices.Clone(dacl.ACEs), func(a sddl.ACE) bool { return !keep(a) })
-		change, err := newChange(s.Targets[0], &dacl, s)
+		change, err := newChange(s.Targets[0], &dacl, "", s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -216,8 +216,15 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 	p := &printer{w: w}
 	p.printf("Account  %s\n         %s\n", style.strong(pl.Account.Name), pl.Account.SID)
 	p.printf("Domain   %s, read from %s\n", pl.Domain.DNS, pl.Domain.DC)
+	accountText(p, pl, style)
 	for _, c := range pl.Changes {
 		p.printf("\nChange   %s\n", style.strong(c.DN))
+		switch c.Protection {
+		case plan.ProtectOn:
+			p.printf("         its DACL becomes protected: it inherits nothing any more\n")
+		case plan.ProtectOff:
+			p.printf("         its DACL is protected no more: it inherits from above again\n")
+		}
 		p.printf("         from the descriptor with SHA-256 %.16s...\n", c.BeforeSHA256)
 		if len(c.Rules) > 0 {
 			var rules []string
@@ -226,8 +233,17 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 			}
 			p.wrapped("         for ", "             ", strings.Join(rules, ", "))
 		}
+		hidden := 0
 		for _, a := range c.Remove {
+			// What only passed through to objects below is many lines about nobody.
+			if c.Protection != "" && inheritOnly(a.SDDL) {
+				hidden++
+				continue
+			}
 			diffText(p, style.bad("- "), a)
+		}
+		if hidden > 0 {
+			p.printf("\n  %s%d inherited entries that were for objects below it\n", style.bad("- "), hidden)
 		}
 		for _, a := range c.Add {
 			diffText(p, style.good("+ "), a)
@@ -249,12 +265,47 @@ func Plan(w io.Writer, pl *plan.Plan, style Style) error {
 		add += len(c.Add)
 		remove += len(c.Remove)
 	}
-	if len(pl.Changes) == 0 {
+	if !pl.Pending() {
 		p.printf("Nothing to write.\n")
-	} else {
-		p.printf("%d to change: %d to add, %d to remove.\n", len(pl.Changes), add, remove)
+		return p.err
 	}
+	var parts []string
+	if pl.Create != nil {
+		parts = append(parts, "1 to make")
+	}
+	if n := len(pl.Attributes); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d to set", n))
+	}
+	if n := len(pl.Changes); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d to change: %d to add, %d to remove", n, add, remove))
+	}
+	p.printf("%s.\n", strings.Join(parts, ", "))
 	return p.err
+}
+
+// accountText is what a plan does to the account itself.
+func accountText(p *printer, pl *plan.Plan, style Style) {
+	if c := pl.Create; c != nil {
+		p.printf("\nMake     %s\n", style.strong(c.DN))
+		for _, a := range c.Attributes() {
+			p.printf("  %s%s: %s\n", style.good("+ "), a.Name, string(a.Values[0]))
+		}
+	}
+	if len(pl.Attributes) == 0 {
+		return
+	}
+	p.printf("\nSet      %s\n", style.strong(pl.Attributes[0].DN))
+	for _, c := range pl.Attributes {
+		for _, was := range c.Was {
+			p.printf("  %s%s: %s\n", style.bad("- "), c.Name, was)
+		}
+		for _, becomes := range c.Becomes {
+			p.printf("  %s%s: %s\n", style.good("+ "), c.Name, becomes)
+		}
+		for _, words := range c.Words {
+			p.wrapped("    ", "    ", words)
+		}
+	}
 }
 
 // ruleName is the rule's own name, with the policy's where there are several.
@@ -281,10 +332,20 @@ func Outcome(w io.Writer, r *plan.Result, style Style) error {
 		case plan.NotDone:
 			line = style.doubt(fmt.Sprintf("%-12s", o.State))
 		}
-		p.printf("%s  %s\n", line, o.DN)
+		what := o.DN
+		if o.What != "" {
+			what = o.What + " of " + o.DN
+		}
+		if o.What == "create" {
+			what = "make " + o.DN
+		}
+		p.printf("%s  %s\n", line, what)
 		if o.Error != "" {
 			p.wrapped("              ", "              ", o.Error)
 		}
+	}
+	if r.Created != nil {
+		p.printf("Account       %s\n", r.Created.SID)
 	}
 	if r.Backup != "" {
 		p.printf("Backup        %s\n", r.Backup)
@@ -312,4 +373,10 @@ func Schema(w io.Writer, r *audit.SchemaReport, style Style) error {
 		}
 	}
 	return p.err
+}
+
+// inheritOnly says whether an entry, in SDDL, was inherited and is for objects below.
+func inheritOnly(ace string) bool {
+	fields := strings.SplitN(ace, ";", 3)
+	return len(fields) == 3 && strings.Contains(fields[1], "IO") && strings.Contains(fields[1], "ID")
 }
