@@ -80,7 +80,7 @@ does not, 4 where only a part was written or what was written could not be verif
 					return fmt.Errorf("--%s and a plan contradict each other: the plan says it already", name)
 				}
 			}
-			return a.applyFile(cmd.Context(), args[0], &w)
+			return a.applyFile(cmd.Context(), args[0], &w, j.waivers)
 		},
 	}
 	j.register(cmd)
@@ -96,6 +96,10 @@ func (a *app) applyNow(ctx context.Context, account string, j *judging, prune bo
 		return errors.New("neither a plan nor --account is given")
 	}
 	policies, accept, err := j.load()
+	if err != nil {
+		return err
+	}
+	waivers, err := readWaivers(j.waivers)
 	if err != nil {
 		return err
 	}
@@ -117,16 +121,20 @@ func (a *app) applyNow(ctx context.Context, account string, j *judging, prune bo
 	if err := a.needWritable(ctx, snapshot.Domain); err != nil {
 		return err
 	}
-	p, err := build(snapshot, policies, accept, prune)
+	p, err := build(snapshot, policies, accept, prune, waivers)
 	if err != nil {
 		return err
 	}
 	a.sign(p)
-	return a.carryOut(ctx, s, p, w, judgeAgain(s, snapshot, policies, accept))
+	return a.carryOut(ctx, s, p, w, waived(judgeAgain(s, snapshot, policies, accept), waivers))
 }
 
 // applyFile applies a plan that was saved.
-func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
+func (a *app) applyFile(ctx context.Context, path string, w *writing, waiverFile string) error {
+	waivers, err := readWaivers(waiverFile)
+	if err != nil {
+		return err
+	}
 	if err := w.check(a); err != nil {
 		return err
 	}
@@ -175,9 +183,9 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing) error {
 	case len(policies) == 0:
 		return a.carryOut(ctx, s, p, w, nil)
 	case p.Create != nil:
-		return a.carryOut(ctx, s, p, w, judgeCreated(s, p, p.Targets, policies, p.Accept))
+		return a.carryOut(ctx, s, p, w, waived(judgeCreated(s, p, p.Targets, policies, p.Accept), waivers))
 	}
-	return a.carryOut(ctx, s, p, w, judgeAgain(s, snapshot, policies, p.Accept))
+	return a.carryOut(ctx, s, p, w, waived(judgeAgain(s, snapshot, policies, p.Accept), waivers))
 }
 
 // readFile reads a file of gmsactl.
@@ -304,8 +312,7 @@ func (a *app) showApplied(answer *applied) error {
 		if answer.Audit == nil {
 			return nil
 		}
-		s := answer.Audit.Summary
-		_, err := fmt.Fprintf(a.stdout, "Judged again: %d of %d pass, %d fail, %d unknown, %d not applicable\n", s.Pass, s.Rows, s.Fail, s.Unknown, s.NotApplicable)
+		_, err := fmt.Fprintf(a.stdout, "Judged again: %s\n", report.Counts(answer.Audit.Summary))
 		return err
 	})
 }

@@ -21,6 +21,7 @@ type judging struct {
 	policies []string
 	targets  []string
 	accept   string
+	waivers  string
 }
 
 const defaultPolicy = "cloud-sync-custom-gmsa"
@@ -30,6 +31,7 @@ func (j *judging) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&j.policies, "policy", nil, "`name` of a built-in policy or a file; repeat for several (default: "+defaultPolicy+")")
 	flags.StringArrayVar(&j.targets, "target", nil, "`DN` whose permissions count; repeat for several (default: the head of the domain)")
 	flags.StringVar(&j.accept, "accept", "groups", "`grants` that pass: own (the account's entries), groups (its groups' too), any")
+	flags.StringVar(&j.waivers, "waivers", "", "`file` of rules that need not pass, where, why and until when")
 }
 
 // load checks everything that needs no directory, then reads the policies.
@@ -123,7 +125,8 @@ there, and on the heads of the naming contexts, and that no policy asks for.
 
 ACCOUNT is a sAMAccountName with or without $, DOMAIN\name, a UPN, a DN or a SID.
 The exit code is 0 where every rule passes, 3 where one does not or is unknown, where
-an object is not reached, or where there is excess.`,
+an object is not reached, or where there is excess. A rule that --waivers names where it
+fails is shown as waived and is no finding; a waiver that has expired is one.`,
 		Example: `  gmsactl audit 'provAgentgMSA$' --dc dc1.corp.example --user admin
   gmsactl audit 'provAgentgMSA$' --reach --excess --target OU=Sync,DC=corp,DC=example
   gmsactl audit 'provAgentgMSA$' --from demo -o json | jq .summary`,
@@ -149,6 +152,10 @@ func (a *app) audit(ctx context.Context, account string, j *judging, sweep *swee
 	if err != nil {
 		return err
 	}
+	waivers, err := readWaivers(j.waivers)
+	if err != nil {
+		return err
+	}
 	var rep *audit.Report
 	err = a.read(ctx, purpose{}, func(r directory.Reader) error {
 		snapshot, err := audit.Load(ctx, r, account, j.targets)
@@ -166,6 +173,7 @@ func (a *app) audit(ctx context.Context, account string, j *judging, sweep *swee
 	if err != nil {
 		return err
 	}
+	rep.Waive(waivers)
 	if err := a.show(rep, func() error { return report.Audit(a.stdout, rep, a.style()) }); err != nil {
 		return err
 	}

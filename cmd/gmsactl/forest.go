@@ -155,6 +155,10 @@ func (a *app) auditForest(ctx context.Context, account string, j *judging, sweep
 	if err != nil {
 		return err
 	}
+	waivers, err := readWaivers(j.waivers)
+	if err != nil {
+		return err
+	}
 	places, err := a.connect.places()
 	if err != nil {
 		return err
@@ -211,6 +215,7 @@ func (a *app) auditForest(ctx context.Context, account string, j *judging, sweep
 	if err != nil {
 		return err
 	}
+	rep.Waive(waivers)
 	if err := a.show(rep, func() error { return report.ForestAudit(a.stdout, rep, a.style()) }); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/policy"
+	"github.com/gmsactl/gmsactl/internal/waiver"
 )
 
 // isMutualAuth says whether the server did not prove that it is the one asked for, with the
@@ -36,6 +37,7 @@ func hintFor(err error) string {
 		domain   *plan.WrongDomainError
 		partly   *partlyError
 		pol      *policy.Error
+		waive    *waiver.Error
 		capture  *captureError
 		hinted   *hintedError
 		without  *directory.NotRecordedError
@@ -93,6 +95,8 @@ func hintFor(err error) string {
 		return hint + ". A capture holds the targets named to gmsactl collect, and containers"
 	case errors.As(err, &pol):
 		return "gmsactl policy list names the built-in policies; docs/policies.md has the keys of a policy file"
+	case errors.As(err, &waive):
+		return "docs/waivers.md has the keys of a file of waivers"
 	case errors.As(err, &capture):
 		return "make it again with gmsactl collect --out FILE"
 	case errors.As(err, &result):

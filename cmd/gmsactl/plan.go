@@ -52,15 +52,16 @@ func registerPrune(cmd *cobra.Command, prune *bool) {
 }
 
 // build makes the plan that was asked for.
-func build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, prune bool) (*plan.Plan, error) {
-	if prune {
-		return plan.Prune(s, policies, accept)
-	}
-	return plan.Build(s, policies, accept)
+func build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, prune bool, waivers *audit.Waivers) (*plan.Plan, error) {
+	return plan.Make(s, policies, plan.Options{Accept: accept, Prune: prune, Waivers: waivers})
 }
 
 func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, out string) error {
 	policies, accept, err := j.load()
+	if err != nil {
+		return err
+	}
+	waivers, err := readWaivers(j.waivers)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, 
 	if err != nil {
 		return err
 	}
-	p, err := build(snapshot, policies, accept, prune)
+	p, err := build(snapshot, policies, accept, prune, waivers)
 	if err != nil {
 		return err
 	}
@@ -82,6 +83,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, 
 	if err != nil {
 		return err
 	}
+	now.Waive(waivers)
 	a.sign(p)
 	if out != "" {
 		if err := savePlan(p, out); err != nil {

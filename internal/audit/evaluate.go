@@ -36,16 +36,10 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 		if c := s.Schema.StructuralClass(t.Classes); c != nil {
 			target.Class = c.Name
 		}
-		for _, req := range j.Requirements {
-			row := j.Row(t, req)
-			row.Classes = j.classVerdicts(t, req)
-			target.Rows = append(target.Rows, row)
-		}
+		target.Rows = j.rows(t)
 		r.Targets = append(r.Targets, target)
-		for _, row := range target.Rows {
-			r.Summary.add(row)
-		}
 	}
+	r.count()
 	if !s.Account.IsGMSA() {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s is not a group managed service account.", s.Account.Qualified()))
 	}
@@ -81,6 +75,8 @@ func (c *Summary) add(row Row) {
 		c.Unknown++
 	case NotApplicable:
 		c.NotApplicable++
+	case RowWaived:
+		c.Waived++
 	default:
 		c.Fail++
 	}

@@ -21,9 +21,10 @@ type ForestReport struct {
 	Account     HomeAccount   `json:"account"` // as in its own domain
 	Accept      Accept        `json:"accept"`
 	Policies    []Policy      `json:"policies"`
-	Reports     []*Report     `json:"reports"`     // in the order in which the domains were named
-	Unreachable []Unreachable `json:"unreachable"` // what of it is unknown, and why
-	NotAsked    []string      `json:"notAsked"`    // domains of the forests that nobody named, by DNS name
+	Reports     []*Report     `json:"reports"`           // in the order in which the domains were named
+	Unreachable []Unreachable `json:"unreachable"`       // what of it is unknown, and why
+	Waivers     []Waiver      `json:"waivers,omitempty"` // of the file, in its order
+	NotAsked    []string      `json:"notAsked"`          // domains of the forests that nobody named, by DNS name
 	Notes       []string      `json:"notes,omitempty"`
 	Summary     ForestSummary `json:"summary"`
 }
@@ -53,7 +54,7 @@ type ForestSummary struct {
 
 // Clean says whether every domain that was asked for was read, and is clean.
 func (r *ForestReport) Clean() bool {
-	return len(r.Reports) > 0 && len(r.Unreachable) == 0 &&
+	return len(r.Reports) > 0 && len(r.Unreachable) == 0 && !expired(r.Waivers) &&
 		!slices.ContainsFunc(r.Reports, func(one *Report) bool { return !one.Clean() })
 }
 
@@ -182,6 +183,7 @@ func (f *Forest) Audit(ctx context.Context, account string, targets []string, po
 		}
 	}
 	r.Summary.Unreachable = len(r.Unreachable)
+	r.sumPolicies()
 	for _, d := range f.Others() {
 		r.NotAsked = append(r.NotAsked, d.DNS)
 	}
@@ -373,4 +375,5 @@ func (c *Summary) sum(o Summary) {
 	c.Fail += o.Fail
 	c.Unknown += o.Unknown
 	c.NotApplicable += o.NotApplicable
+	c.Waived += o.Waived
 }

@@ -17,6 +17,7 @@ type Report struct {
 	Accept   Accept   `json:"accept"`
 	Policies []Policy `json:"policies"`
 	Targets  []Target `json:"targets"`
+	Waivers  []Waiver `json:"waivers,omitempty"` // of the file, in its order
 	Notes    []string `json:"notes,omitempty"`
 	Summary  Summary  `json:"summary"`
 
@@ -59,6 +60,8 @@ type Policy struct {
 	Source string   `json:"source"`
 	SHA256 string   `json:"sha256"` // of its YAML
 	Notes  []string `json:"notes,omitempty"`
+
+	Summary Summary `json:"summary"` // of its rules alone
 }
 
 // Target is one object with a row for each rule.
@@ -85,11 +88,17 @@ type Row struct {
 	Decides   []ACE  `json:"decides,omitempty"` // the entries that take it away
 	Source    string `json:"source"`
 
+	Waived *Waived  `json:"waived,omitempty"` // it fails, and need not pass
+	SameAs []string `json:"sameAs,omitempty"` // POLICY/RULE of other rows that ask for the very same
+
 	// For a rule for a class: that class and those derived from it, on new objects.
 	Classes []ClassVerdict `json:"classes,omitempty"`
 }
 
-// Result is one word for the row: pass, fail, unknown or not-applicable.
+// RowWaived is the result of a row that fails and need not pass.
+const RowWaived = "waived"
+
+// Result is one word for the row: pass, fail, waived, unknown or not-applicable.
 func (r Row) Result() string {
 	switch {
 	case r.Pass:
@@ -98,6 +107,8 @@ func (r Row) Result() string {
 		return NotApplicable
 	case r.Grant == acl.Unclear.String() || r.Effect == acl.Unknown.String():
 		return "unknown"
+	case r.Waived != nil:
+		return RowWaived
 	}
 	return "fail"
 }
@@ -115,15 +126,17 @@ type Summary struct {
 	Fail          int `json:"fail"`
 	Unknown       int `json:"unknown"`
 	NotApplicable int `json:"notApplicable"`
+	Waived        int `json:"waived,omitempty"` // they fail, and need not pass
 }
 
 // NotApplicable is the grant and the effect of a rule for which the schema lacks a name.
 const NotApplicable = "not-applicable"
 
-// Clean says whether every applicable row passes, and every object that was swept. A
-// report in which nothing applies is not clean: it has seen nothing.
+// Clean says whether every applicable row passes or is waived, and every object that was
+// swept, and no waiver has expired. A report in which nothing applies is not clean: it has
+// seen nothing.
 func (r *Report) Clean() bool {
-	return r.Summary.Pass > 0 && r.Summary.Fail == 0 && r.Summary.Unknown == 0 &&
+	return r.Summary.Pass+r.Summary.Waived > 0 && r.Summary.Fail == 0 && r.Summary.Unknown == 0 && !expired(r.Waivers) &&
 		r.ReachSummary.clean() && r.ExcessSummary.clean()
 }
 

@@ -29,6 +29,7 @@ type ReachRow struct {
 	Unknown      int          `json:"unknown"`
 	Derived      int          `json:"derived"` // of derived classes, which it is not about
 	Classes      []ClassReach `json:"classes"`
+	Waived       bool         `json:"waived,omitempty"`     // what is not effective or protected is no finding
 	Causes       []Cause      `json:"causes,omitempty"`     // most objects first
 	MoreCauses   int          `json:"moreCauses,omitempty"` // groups beyond those listed
 }
@@ -148,8 +149,9 @@ type SweepSummary struct {
 	NotEffective int `json:"notEffective"`
 	Protected    int `json:"protected"`
 	Unknown      int `json:"unknown"`
-	Derived      int `json:"derived"`     // of derived classes, which the rule is not about
-	OnlyDerived  int `json:"onlyDerived"` // rules that are about no object but those
+	Derived      int `json:"derived"`          // of derived classes, which the rule is not about
+	OnlyDerived  int `json:"onlyDerived"`      // rules that are about no object but those
+	Waived       int `json:"waived,omitempty"` // not effective or protected, for a rule that is waived; not counted there
 }
 
 // ExcessSummary counts entries beyond the policies; of what everybody has, those with a

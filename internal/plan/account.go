@@ -16,7 +16,7 @@ import (
 // in the plan. The snapshot is of that account, or of the one that is to be
 // (directory.FutureGMSA).
 func CreateAccount(s *audit.Snapshot, w *gmsa.Wanted, have *gmsa.Existing, policies []*policy.Policy, accept audit.Accept) (*Plan, error) {
-	p, err := assemble(s, policies, accept, false)
+	p, err := Make(s, policies, Options{Accept: accept})
 	if err != nil {
 		return nil, err
 	}

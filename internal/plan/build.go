@@ -16,7 +16,7 @@ import (
 // on every target. It adds entries for the account's own SID and never removes any. A
 // rule that adding cannot make pass is blocked, with the reason.
 func Build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*Plan, error) {
-	return assemble(s, policies, accept, false)
+	return Make(s, policies, Options{Accept: accept})
 }
 
 // Prune makes the plan that [Build] makes and takes away, too, the account's own explicit
@@ -24,10 +24,20 @@ func Build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*
 // needs of them is granted anew, no wider than it asks for: every rule that passes now
 // passes afterwards, or the target is not pruned, and a note says so.
 func Prune(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept) (*Plan, error) {
-	return assemble(s, policies, accept, true)
+	return Make(s, policies, Options{Accept: accept, Prune: true})
 }
 
-func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, prune bool) (*Plan, error) {
+// Options say how a plan is made.
+type Options struct {
+	Accept  audit.Accept
+	Prune   bool           // as [Prune] does
+	Waivers *audit.Waivers // rules that are left alone where they do not pass; nil: none
+}
+
+// Make makes the plan that [Build] or [Prune] makes, and leaves alone what is waived: it
+// grants nothing for a rule that need not pass, and a note says so.
+func Make(s *audit.Snapshot, policies []*policy.Policy, opts Options) (*Plan, error) {
+	accept, prune := opts.Accept, opts.Prune
 	j, err := audit.NewJudge(s, policies, accept)
 	if err != nil {
 		return nil, err
@@ -48,10 +58,10 @@ func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept,
 		if prune {
 			base, excess, note = pruned(s, j, t)
 		}
-		change, blocked, err := grant(s, j, t, base, excess)
+		change, blocked, waived, err := grant(s, j, t, base, excess, opts.Waivers)
 		if lost := (*lostError)(nil); errors.As(err, &lost) {
 			note = lost.Error()
-			change, blocked, err = grant(s, j, t, t, nil)
+			change, blocked, waived, err = grant(s, j, t, t, nil, opts.Waivers)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", t.DN, err)
@@ -63,6 +73,7 @@ func assemble(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept,
 			p.Changes = append(p.Changes, *change)
 		}
 		p.Blocked = append(p.Blocked, blocked...)
+		p.Notes = append(p.Notes, waived...)
 	}
 	p.Notes = append(p.Notes, nested(p.Changes)...)
 	// Below before above: writing a container changes what the objects below it inherit,
@@ -83,7 +94,9 @@ func domainOf(d *directory.Domain) Domain {
 
 // grant plans one target: nil where there is nothing to write. The change is made from t;
 // its new DACL is that of base, which is t or t without excess, with what has to be added.
-func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess []sddl.ACE) (*Change, []Blocked, error) {
+// The notes are about what is waived.
+func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess []sddl.ACE, waivers *audit.Waivers) (*Change, []Blocked, []string, error) {
+	var notes []string
 	var wanted []audit.Requirement
 	passing := make([]bool, len(j.Requirements)) // two policies may be of one name
 	var blocked []Blocked
@@ -101,18 +114,24 @@ func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess 
 		case row.Grant == audit.NotApplicable:
 		case t.Descriptor == nil:
 			block(req, t.Unreadable)
+		case row.Result() == "fail" && waivers.For(req.Policy, req.Rule.ID, t.DN) != nil:
+			if needed(excess, req, s) {
+				return nil, nil, nil, &lostError{req.Rule.ID}
+			}
+			w := waivers.For(req.Policy, req.Rule.ID, t.DN)
+			notes = append(notes, fmt.Sprintf("rule %s on %s does not pass, and is left alone, waived until %s: %s", req.Rule.ID, t.DN, w.Day(), w.Why))
 		default:
 			wanted = append(wanted, req)
 		}
 	}
 	if len(wanted) == 0 && base == t {
-		return nil, blocked, nil
+		return nil, blocked, notes, nil
 	}
-	refuse := func(why string) (*Change, []Blocked, error) {
+	refuse := func(why string) (*Change, []Blocked, []string, error) {
 		for _, req := range wanted {
 			block(req, why)
 		}
-		return nil, blocked, nil
+		return nil, blocked, notes, nil
 	}
 	dacl := t.Descriptor.DACL
 	if dacl == nil {
@@ -139,7 +158,7 @@ func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess 
 				helped = append(helped, req)
 			} else if needed(excess, req, s) {
 				// What the account has of it now, pruning would take away.
-				return nil, nil, &lostError{req.Rule.ID}
+				return nil, nil, nil, &lostError{req.Rule.ID}
 			} else {
 				block(req, "adding entries would not help: "+row.Why+by(row))
 			}
@@ -151,21 +170,21 @@ func grant(s *audit.Snapshot, j *audit.Judge, t, base *directory.Target, excess 
 		for i, req := range j.Requirements {
 			if row := j.Row(&simulated, req); passing[i] && !row.Pass {
 				if base != t {
-					return nil, nil, &lostError{req.Rule.ID}
+					return nil, nil, nil, &lostError{req.Rule.ID}
 				}
-				return nil, nil, fmt.Errorf("rule %s passes now and would not afterwards", req.Rule.ID)
+				return nil, nil, nil, fmt.Errorf("rule %s passes now and would not afterwards", req.Rule.ID)
 			}
 		}
 		change, err := newChange(t, after, "", s)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		for _, req := range wanted {
 			change.Rules = append(change.Rules, ruleOf(req))
 		}
-		return &change, blocked, nil
+		return &change, blocked, notes, nil
 	}
-	return nil, blocked, nil
+	return nil, blocked, notes, nil
 }
 
 func ruleOf(req audit.Requirement) Rule { return Rule{Policy: req.Policy, Rule: req.Rule.ID} }

@@ -37,9 +37,11 @@ func ForestAudit(w io.Writer, r *audit.ForestReport, style Style) error {
 	if len(r.Notes) > 0 {
 		p.printf("\n")
 	}
+	if waiverText(p, r.Waivers, style); len(r.Waivers) > 0 {
+		p.printf("\n")
+	}
 	s := r.Summary
-	p.wrapped("", "", fmt.Sprintf("%s, %d not read: %d of %d pass, %d fail, %d unknown, %d not applicable",
-		count(s.Domains, "domain", "domains"), s.Unreachable, s.Pass, s.Rows, s.Fail, s.Unknown, s.NotApplicable))
+	p.wrapped("", "", fmt.Sprintf("%s, %d not read: %s", count(s.Domains, "domain", "domains"), s.Unreachable, Counts(s.Summary)))
 	return p.err
 }
 

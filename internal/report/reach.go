@@ -18,6 +18,10 @@ func reachText(p *printer, r *audit.Reach, style Style) {
 	for _, row := range r.Rows {
 		word := style.bad("FAIL    ")
 		switch {
+		case row.Waived && row.Unknown == 0:
+			word = style.doubt("waived  ")
+		case row.Waived:
+			word = style.doubt("unknown ")
 		case row.Objects == 0 && row.Derived > 0:
 		case row.Objects == 0:
 			word = "none    "
@@ -214,6 +218,9 @@ func sweepSummary(p *printer, r *audit.Report) {
 	if s := r.ReachSummary; s != nil {
 		p.printf("Reach: effective in %d of %d cases on %d objects; not in %d, %d more\n       protected by AdminSDHolder, %d unknown\n",
 			s.Effective, s.Checked, s.Objects, s.NotEffective, s.Protected, s.Unknown)
+		if s.Waived > 0 {
+			p.printf("       %d more where the rule is waived\n", s.Waived)
+		}
 		if s.OnlyDerived > 0 {
 			p.printf("       rules that are about no object but those of derived classes: %d\n", s.OnlyDerived)
 		}

@@ -149,8 +149,15 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 			p.wrapped("         ", "         ", t.Unreadable)
 		}
 		p.printf("\n%-8s %-30s %-15s %s\n", "RESULT", "RULE", "GRANT", "EFFECT")
-		for _, row := range t.Rows {
+		for i, row := range t.Rows {
+			names, shown := merged(t.Rows, i)
+			if shown {
+				continue
+			}
 			rowText(p, row, style)
+			if len(r.Policies) > 1 {
+				p.wrapped("         for: ", "              ", strings.Join(names, ", "))
+			}
 		}
 		if t.Reach != nil {
 			reachText(p, t.Reach, style)
@@ -168,8 +175,9 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 	for _, note := range notes {
 		p.wrapped("Note: ", "      ", note)
 	}
-	s := r.Summary
-	p.printf("\n%d of %d pass, %d fail, %d unknown, %d not applicable\n", s.Pass, s.Rows, s.Fail, s.Unknown, s.NotApplicable)
+	waiverText(p, r.Waivers, style)
+	scenarioText(p, r, style)
+	p.printf("\n%s\n", Counts(r.Summary))
 	sweepSummary(p, r)
 	return p.err
 }
@@ -183,12 +191,17 @@ func rowText(p *printer, row audit.Row, style Style) {
 		word = style.doubt("unknown ")
 	case audit.NotApplicable:
 		word = "n/a     "
+	case audit.RowWaived:
+		word = style.doubt("waived  ")
 	}
 	p.printf("%s %-30s %-15s %s\n", word, row.Rule, row.Grant, row.Effect)
 	const indent = "         "
 	p.wrapped(indent, indent, row.Access+"; "+row.AppliesTo)
 	if row.Why != "" {
 		p.wrapped(indent+"why: ", indent+"     ", row.Why)
+	}
+	if w := row.Waived; w != nil {
+		p.wrapped(indent+"waived until "+w.Until+": ", indent+"     ", w.Why)
 	}
 	if derived := row.DerivedVerdicts(); derived != "" {
 		p.wrapped(indent+"derived classes: ", indent+"     ", derived)

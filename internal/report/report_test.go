@@ -151,6 +151,8 @@ func TestGolden(t *testing.T) {
 	}{
 		{"audit.txt", func(b *bytes.Buffer) error { return Audit(b, demoAudit(t), plain) }},
 		{"audit.json", asJSON(demoAudit(t))},
+		{"audit-several.txt", func(b *bytes.Buffer) error { return Audit(b, severalAudit(t), plain) }},
+		{"audit-several.json", asJSON(severalAudit(t))},
 		{"audit-odd.txt", func(b *bytes.Buffer) error { return Audit(b, oddAudit(), plain) }},
 		{"plan.txt", func(b *bytes.Buffer) error { return Plan(b, demoPlan(t), plain) }},
 		{"plan.json", asJSON(demoPlan(t))},
