@@ -312,8 +312,10 @@ func (a *app) showApplied(answer *applied) error {
 		if answer.Audit == nil {
 			return nil
 		}
-		_, err := fmt.Fprintf(a.stdout, "Judged again: %s\n", report.Counts(answer.Audit.Summary))
-		return err
+		if _, err := fmt.Fprintf(a.stdout, "Judged again: %s\n", report.Counts(answer.Audit.Summary)); err != nil {
+			return err
+		}
+		return report.Waivers(a.stdout, answer.Audit.Waivers, a.style())
 	})
 }
 

@@ -105,14 +105,15 @@ func (w *Waivers) apply(reports []*Report) {
 func (s *SweepSummary) waive(reach *Reach, row Row) {
 	for i := range reach.Rows {
 		one := &reach.Rows[i]
-		if one.Policy != row.Policy || one.Rule != row.Rule || one.Waived {
+		onlyDerived := one.Objects == 0 && one.Derived > 0
+		if one.Policy != row.Policy || one.Rule != row.Rule || one.Waived || one.NotEffective+one.Protected == 0 && !onlyDerived {
 			continue
 		}
 		one.Waived = true
 		s.NotEffective -= one.NotEffective
 		s.Protected -= one.Protected
 		s.Waived += one.NotEffective + one.Protected
-		if one.Objects == 0 && one.Derived > 0 {
+		if onlyDerived {
 			s.OnlyDerived--
 		}
 	}

@@ -129,12 +129,17 @@ func TestWaiveWhatASweepFound(t *testing.T) {
 		return &Reach{Rows: []ReachRow{{Policy: r.Policies[0].Name, Rule: "read-device", Objects: 9, NotEffective: notEffective, Protected: protected, Unknown: unknown}}}
 	}
 	r.Targets[0].Reach, r.Targets[1].Reach = rows(4, 2, 1), rows(1, 0, 0)
-	r.ReachSummary = &SweepSummary{Checked: 18, NotEffective: 5, Protected: 2, Unknown: 1}
-	w := waiversOn(t, one("read-device", "*", "2026-07-01"))
+	// A rule that has an effect wherever there is something has nothing to waive there.
+	r.Targets[0].Reach.Rows = append(r.Targets[0].Reach.Rows,
+		ReachRow{Policy: r.Policies[0].Name, Rule: "create-delete-user", Objects: 3, Effective: 3},
+		ReachRow{Policy: r.Policies[0].Name, Rule: "full-control-group", Derived: 2})
+	r.ReachSummary = &SweepSummary{Checked: 21, Effective: 3, NotEffective: 5, Protected: 2, Unknown: 1, Derived: 2, OnlyDerived: 1}
+	w := waiversOn(t, one("read-device", "*", "2026-07-01")+one("create-delete-user", "*", "2026-07-01")+one("full-control-group", "*", "2026-07-01"))
 	for range 2 { // what was waived is not waived again
 		r.Waive(w)
-		want := SweepSummary{Checked: 18, NotEffective: 1, Unknown: 1, Waived: 6}
-		if *r.ReachSummary != want || !r.Targets[0].Reach.Rows[0].Waived || r.Targets[1].Reach.Rows[0].Waived {
+		want := SweepSummary{Checked: 21, Effective: 3, NotEffective: 1, Unknown: 1, Derived: 2, Waived: 6}
+		found := r.Targets[0].Reach.Rows
+		if *r.ReachSummary != want || !found[0].Waived || found[1].Waived || !found[2].Waived || r.Targets[1].Reach.Rows[0].Waived {
 			t.Fatalf("got %+v, want %+v", *r.ReachSummary, want)
 		}
 	}

@@ -75,6 +75,13 @@ func Make(s *audit.Snapshot, policies []*policy.Policy, opts Options) (*Plan, er
 		p.Blocked = append(p.Blocked, blocked...)
 		p.Notes = append(p.Notes, waived...)
 	}
+	if opts.Waivers != nil {
+		for _, w := range opts.Waivers.List {
+			if w.Expired(opts.Waivers.Now) {
+				p.Notes = append(p.Notes, fmt.Sprintf("the waiver of rule %s in line %d expired on %s and covers nothing.", w.Name(), w.Line, w.Day()))
+			}
+		}
+	}
 	p.Notes = append(p.Notes, nested(p.Changes)...)
 	// Below before above: writing a container changes what the objects below it inherit,
 	// and with that the descriptors that later changes were made from.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -96,6 +97,13 @@ func rulesThat(r *audit.Report, policy, result string) string {
 		}
 	}
 	return strings.Join(order, ", ")
+}
+
+// Waivers writes what became of each waiver of the file; nothing where there is none.
+func Waivers(w io.Writer, list []audit.Waiver, style Style) error {
+	p := &printer{w: w}
+	waiverText(p, list, style)
+	return p.err
 }
 
 // waiverText says what became of each waiver of the file.

@@ -155,7 +155,7 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 				continue
 			}
 			rowText(p, row, style)
-			if len(r.Policies) > 1 {
+			if len(r.Policies) > 1 || len(names) > 1 {
 				p.wrapped("         for: ", "              ", strings.Join(names, ", "))
 			}
 		}
