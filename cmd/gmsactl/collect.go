@@ -14,6 +14,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/explain"
+	"github.com/gmsactl/gmsactl/internal/gmsa"
 	"github.com/gmsactl/gmsactl/internal/plan"
 	"github.com/gmsactl/gmsactl/internal/reach"
 )
@@ -79,6 +80,9 @@ func (a *app) record(ctx context.Context, r directory.Reader, accounts, targets 
 		return 0, 0, err
 	}
 	if err := explain.Collect(ctx, capture, accounts, targets); err != nil {
+		return 0, 0, err
+	}
+	if err := gmsa.CollectAll(ctx, capture); err != nil {
 		return 0, 0, err
 	}
 	if groups {

@@ -16,7 +16,7 @@ func newGMSA(a *app) *cobra.Command {
 		Use:   "gmsa",
 		Short: "Make, look at and harden a group managed service account",
 	}
-	cmd.AddCommand(newGMSACreate(a), newGMSAHarden(a))
+	cmd.AddCommand(newGMSACreate(a), newGMSAShow(a), newGMSAHarden(a))
 	return cmd
 }
 

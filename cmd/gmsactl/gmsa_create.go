@@ -230,7 +230,7 @@ func (a *app) planCreation(ctx context.Context, r directory.Reader, c *creating,
 			return nil, err
 		}
 		notes = append(notes, fmt.Sprintf("%s exists: what it lacks is planned, and nothing else.", have.DN))
-	case container.Known && !container.MayCreate:
+	case a.connect.from == "" && !container.MayCreate:
 		return nil, &gmsa.ContainerError{DN: container.DN, Why: "whoever is bound may not create service accounts there"}
 	}
 	nameRetrievers(snapshot, who)

@@ -358,3 +358,22 @@ func TestGMSAPlanFilesAreHeld(t *testing.T) {
 	}
 	says(t, u.want(exitError, "apply", "--yes", u.file("edited.json")).stderr, "it is not the account of the plan")
 }
+
+// dialAs binds as somebody by a password.
+func dialAs(t *testing.T, lab *labtest.Lab, name, password string) *ldapx.Session {
+	t.Helper()
+	s, err := ldapx.Dial(t.Context(), ldapx.Config{DC: lab.DC, User: name, Timeout: 30 * time.Second,
+		Password: func() ([]byte, error) { return []byte(password), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

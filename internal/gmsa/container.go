@@ -45,9 +45,8 @@ func DefaultContainer(ctx context.Context, r directory.Reader, d *directory.Doma
 type Container struct {
 	DN string
 
-	// MayCreate is what the server says of whoever reads; Known, whether it says anything. A capture
-	// does not know.
-	MayCreate, Known bool
+	// MayCreate is what the server says of whoever reads: a capture says nothing, and then it is false.
+	MayCreate bool
 }
 
 // FindContainer is the container of that DN, or the domain's own where dn is empty. A
@@ -59,7 +58,7 @@ func FindContainer(ctx context.Context, r directory.Reader, d *directory.Domain,
 			return nil, err
 		}
 	}
-	found, err := directory.Collect(r.Read(ctx, directory.Query{Base: dn, Attrs: []string{"objectClass", "allowedChildClassesEffective", "sDRightsEffective"}}))
+	found, err := directory.Collect(r.Read(ctx, directory.Query{Base: dn, Attrs: []string{"objectClass", "allowedChildClassesEffective"}}))
 	if gone := (*directory.NotFoundError)(nil); errors.As(err, &gone) || err == nil && len(found) != 1 {
 		return nil, &ContainerError{dn, "no such object is visible here"}
 	}
@@ -76,8 +75,6 @@ func FindContainer(ctx context.Context, r directory.Reader, d *directory.Domain,
 	c := &Container{DN: e.DN}
 	allowed := e.Texts("allowedChildClassesEffective")
 	c.MayCreate = slices.ContainsFunc(allowed, func(class string) bool { return strings.EqualFold(class, directory.ClassGMSA) })
-	// Who may create nothing is told nothing of classes; a server always says this one. [MS-ADTS] 3.1.1.4.5.4.
-	c.Known = e.Value("sDRightsEffective") != nil
 	return c, nil
 }
 

@@ -22,10 +22,22 @@ const (
 	Readable
 )
 
-func (s Sight) String() string { return []string{"not-visible", "unreadable", "readable"}[s] }
+var sightNames = []string{"not-visible", "unreadable", "readable"}
+
+func (s Sight) String() string { return sightNames[s] }
 
 // MarshalText is the word for it.
 func (s Sight) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the word for it.
+func (s *Sight) UnmarshalText(text []byte) error {
+	i := slices.Index(sightNames, string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is not one of %v", text, sightNames)
+	}
+	*s = Sight(i)
+	return nil
+}
 
 // RootKey is a root key of the Key Distribution Service, without its secret, which is never
 // asked for. [MS-ADSC] 2.168, [MS-GKDI] 2.2.
@@ -42,6 +54,9 @@ type KDS struct {
 	Sight     Sight
 	Keys      []RootKey // the one that is used from the latest time on comes last
 	Now       time.Time // the domain controller's clock; zero where it does not say
+
+	// Unrecorded says that a capture cannot tell NotVisible from Unreadable: nobody listed what is there.
+	Unrecorded bool
 }
 
 // convergence is how long domain controllers wait before they use a new key, so that all of
@@ -63,15 +78,24 @@ func RootKeys(ctx context.Context, r directory.Reader, d *directory.Domain) (*KD
 	for _, e := range root {
 		k.Now = generalizedTime(e.Text("currentTime"))
 	}
-	found, err := directory.Collect(r.Read(ctx, directory.Query{
-		Base: k.Container, Scope: directory.OneLevel,
+	q := directory.Query{
+		Base: k.Container, Scope: directory.OneLevel, Any: []directory.Match{{Attr: "objectClass", Value: "msKds-ProvRootKey"}},
 		Attrs: []string{"cn", "msKds-UseStartTime", "msKds-CreateTime", "whenCreated"},
-	}))
-	missing, unrecorded := (*directory.NotFoundError)(nil), (*directory.NotRecordedError)(nil)
-	if errors.As(err, &missing) || errors.As(err, &unrecorded) {
-		return k, nil
 	}
-	if err != nil {
+	found, err := directory.Collect(r.Read(ctx, q))
+	if err == nil && len(found) == 0 {
+		// Who may not read an object may still list it, and then no filter fits it.
+		q.Any = nil
+		found, err = directory.Collect(r.Read(ctx, q))
+	}
+	missing, unrecorded := (*directory.NotFoundError)(nil), (*directory.NotRecordedError)(nil)
+	switch {
+	case errors.As(err, &missing):
+		return k, nil
+	case errors.As(err, &unrecorded):
+		k.Unrecorded = true
+		return k, nil
+	case err != nil:
 		return nil, fmt.Errorf("read the root keys: %w", err)
 	}
 	for _, e := range found {
@@ -128,6 +152,8 @@ func (k *KDS) Check() (notes []string, err error) {
 	switch {
 	case k.Now.IsZero():
 		return []string{"The domain controller does not say what time it is, so whether a root key is old enough is unknown."}, nil
+	case k.Unrecorded:
+		return []string{"Whoever took the capture was shown no KDS root key that may be read, so whether there is one is unknown."}, nil
 	case k.Sight == NotVisible:
 		return nil, &KeyError{Why: "no KDS root key is visible in " + k.Container + ", and without one no domain controller can make a password"}
 	case k.Sight == Unreadable:
