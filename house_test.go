@@ -15,8 +15,9 @@ const module = "github.com/gmsactl/gmsactl/"
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
 	"cmd/gmsactl": {"internal/sspi", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gmsa", "internal/gss",
-		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
-	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/gmsa", "internal/plan", "internal/whoami"},
+		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/preflight", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
+	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/gmsa", "internal/plan", "internal/preflight", "internal/whoami"},
+	"internal/preflight":   {"internal/audit", "internal/directory", "internal/gmsa", "internal/policy", "internal/sddl"},
 	"internal/whoami":      {"internal/acl", "internal/audit", "internal/directory", "internal/explain", "internal/sddl", "internal/words"},
 	"internal/explain":     {"internal/acl", "internal/audit", "internal/directory", "internal/sddl", "internal/words"},
 	"internal/describe":    {"internal/baseschema", "internal/sddl", "internal/words"},

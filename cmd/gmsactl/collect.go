@@ -16,6 +16,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/explain"
 	"github.com/gmsactl/gmsactl/internal/gmsa"
 	"github.com/gmsactl/gmsactl/internal/plan"
+	"github.com/gmsactl/gmsactl/internal/preflight"
 	"github.com/gmsactl/gmsactl/internal/reach"
 )
 
@@ -25,7 +26,7 @@ func newCollect(a *app) *cobra.Command {
 	var sweep, groups bool
 	cmd := &cobra.Command{
 		Use:   "collect [ACCOUNT]...",
-		Short: "Save what audit, plan, explain and schema check read, to be judged elsewhere",
+		Short: "Save what the other commands read, to be judged elsewhere",
 		Long: `Collect reads the schema, every gMSA of the domain and the accounts that are named,
 and the descriptors of the head of the domain, of every organizational unit and
 container and of the targets that are named. It writes them as LDIF (compressed where
@@ -83,6 +84,9 @@ func (a *app) record(ctx context.Context, r directory.Reader, accounts, targets 
 		return 0, 0, err
 	}
 	if err := gmsa.CollectAll(ctx, capture); err != nil {
+		return 0, 0, err
+	}
+	if err := preflight.Collect(ctx, capture); err != nil {
 		return 0, 0, err
 	}
 	if groups {

@@ -74,7 +74,7 @@ password itself; there is no flag for that, for others can see a command line.`,
 		return &usageError{err, cmd.CommandPath()}
 	})
 	root.AddCommand(
-		newAudit(a), newExplain(a), newPlan(a), newApply(a), newRollback(a), newGMSA(a), newSchema(a), newWhoAmI(a), newCollect(a), newPolicy(a), newSDDL(a),
+		newAudit(a), newExplain(a), newPlan(a), newApply(a), newRollback(a), newGMSA(a), newPreflight(a), newSchema(a), newWhoAmI(a), newCollect(a), newPolicy(a), newSDDL(a),
 		newVersion(a), newExitCodes(a),
 	)
 	return root

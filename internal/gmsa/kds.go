@@ -103,7 +103,7 @@ func RootKeys(ctx context.Context, r directory.Reader, d *directory.Domain) (*KD
 		if err != nil {
 			continue // something else that was put there
 		}
-		key := RootKey{ID: id, DN: e.DN, Created: fileTime(e.Text("msKds-CreateTime")), Start: fileTime(e.Text("msKds-UseStartTime"))}
+		key := RootKey{ID: id, DN: e.DN, Created: FileTime(e.Text("msKds-CreateTime")), Start: FileTime(e.Text("msKds-UseStartTime"))}
 		if key.Created.IsZero() {
 			key.Created = generalizedTime(e.Text("whenCreated"))
 		}
@@ -181,8 +181,8 @@ func (k *KDS) Check() (notes []string, err error) {
 // stamp is a time for people everywhere.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// fileTime reads a count of 100 ns since 1601. [MS-DTYP] 2.3.3.
-func fileTime(text string) time.Time {
+// FileTime reads a count of 100 ns since 1601. [MS-DTYP] 2.3.3.
+func FileTime(text string) time.Time {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || n == 1<<63-1 {
 		return time.Time{}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/preflight"
+	"github.com/gmsactl/gmsactl/internal/report"
+)
+
+func newPreflight(a *app) *cobra.Command {
+	var asked preflight.Asked
+	var tlsReg bool
+	cmd := &cobra.Command{
+		Use:   "preflight [ACCOUNT]",
+		Short: "Check the prerequisites of Microsoft Entra Cloud Sync, one by one",
+		Long: `Preflight goes through the published prerequisites of Microsoft Entra Cloud Sync. What
+the directory shows is judged: schema, domain controllers, functional levels, KDS root
+key, the service account, the agents' hosts, the scope, and your own rights. What it
+does not show is listed as manual, with what to look at. Each check has what was seen,
+what is wanted, the source, and the next step. Nothing but the domain controller is
+contacted.
+
+Agent hosts are those of --agent-host or, where none is named, those that may have the
+password of ACCOUNT. --scope names the organizational units and groups that are to be
+synchronized. --tls-reg prints the .reg file that enables TLS 1.2 on an agent's host,
+and does nothing else.
+
+The exit code is 3 where a check fails or something could not be seen.`,
+		Example: `  gmsactl preflight 'provAgentgMSA$' --dc dc1.corp.example --user admin
+  gmsactl preflight --agent-host AGENT1 --scope OU=Sync,DC=corp,DC=example
+  gmsactl preflight --tls-reg > tls12.reg`,
+		Args: args("[ACCOUNT]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if tlsReg {
+				if len(args) > 0 || len(asked.Hosts)+len(asked.Scope) > 0 {
+					return errors.New("--tls-reg prints a file and checks nothing: leave the rest out")
+				}
+				_, err := io.WriteString(a.stdout, preflight.TLSRegistry())
+				return err
+			}
+			for _, dn := range asked.Scope {
+				if !directory.LooksLikeDN(dn) {
+					return fmt.Errorf("--scope %q: want a DN such as OU=Sync,DC=corp,DC=example", dn)
+				}
+			}
+			if len(args) > 0 {
+				asked.Account = args[0]
+			}
+			return a.preflight(cmd.Context(), asked)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&asked.Hosts, "agent-host", nil, "`computer` that the agent is, or will be, on; repeat for several")
+	flags.StringArrayVar(&asked.Scope, "scope", nil, "`DN` of an organizational unit or group that is to be synchronized; repeat for several")
+	flags.BoolVar(&tlsReg, "tls-reg", false, "print the .reg file that enables TLS 1.2, and do nothing else")
+	return cmd
+}
+
+func (a *app) preflight(ctx context.Context, asked preflight.Asked) error {
+	asked.Live = a.connect.from == ""
+	var rep *preflight.Report
+	err := a.read(ctx, purpose{}, func(r directory.Reader) (err error) {
+		rep, err = preflight.Run(ctx, r, asked)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.show(rep, func() error { return report.Preflight(a.stdout, rep, a.style()) }); err != nil {
+		return err
+	}
+	return findings(rep.Clean())
+}
