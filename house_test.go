@@ -14,9 +14,11 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/sspi", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gmsa", "internal/gss",
-		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/preflight", "internal/reach", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
+	"cmd/gmsactl": {"internal/sspi", "internal/agenthost", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gmsa", "internal/gss",
+		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/preflight", "internal/reach", "internal/registry", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/gmsa", "internal/plan", "internal/preflight", "internal/whoami"},
+	"internal/registry":    {},
+	"internal/agenthost":   {"internal/preflight", "internal/registry"},
 	"internal/preflight":   {"internal/audit", "internal/directory", "internal/gmsa", "internal/policy", "internal/sddl"},
 	"internal/whoami":      {"internal/acl", "internal/audit", "internal/directory", "internal/explain", "internal/sddl", "internal/words"},
 	"internal/explain":     {"internal/acl", "internal/audit", "internal/directory", "internal/sddl", "internal/words"},

@@ -15,7 +15,8 @@ import (
 
 func newPreflight(a *app) *cobra.Command {
 	var asked preflight.Asked
-	var tlsReg bool
+	var tlsReg, local bool
+	var export string
 	cmd := &cobra.Command{
 		Use:   "preflight [ACCOUNT]",
 		Short: "Check the prerequisites of Microsoft Entra Cloud Sync, one by one",
@@ -28,15 +29,30 @@ contacted.
 
 Agent hosts are those of --agent-host or, where none is named, those that may have the
 password of ACCOUNT. --scope names the organizational units and groups that are to be
-synchronized. --tls-reg prints the .reg file that enables TLS 1.2 on an agent's host,
-and does nothing else.
+synchronized.
+
+On an agent's host, --local judges its registry instead: TLS 1.2, .NET, the execution
+policy, NTLM, Server Core and the agent's service. --registry FILE.reg does so with an
+export, on any machine; what the export does not hold is unknown. Neither asks a
+directory. --tls-reg prints the .reg file that enables TLS 1.2 on such a host, and does
+nothing else.
 
 The exit code is 3 where a check fails or something could not be seen.`,
 		Example: `  gmsactl preflight 'provAgentgMSA$' --dc dc1.corp.example --user admin
   gmsactl preflight --agent-host AGENT1 --scope OU=Sync,DC=corp,DC=example
+  gmsactl preflight --registry agent1.reg
   gmsactl preflight --tls-reg > tls12.reg`,
 		Args: args("[ACCOUNT]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				asked.Account = args[0]
+			}
+			if local || export != "" {
+				if local && export != "" || len(asked.Hosts)+len(asked.Scope) > 0 || tlsReg || a.connect.from != "" {
+					return errors.New("--local and --registry judge one host by itself: leave the rest out, or run it twice")
+				}
+				return a.preflightHost(export, asked.Account)
+			}
 			if tlsReg {
 				if len(args) > 0 || len(asked.Hosts)+len(asked.Scope) > 0 {
 					return errors.New("--tls-reg prints a file and checks nothing: leave the rest out")
@@ -49,15 +65,14 @@ The exit code is 3 where a check fails or something could not be seen.`,
 					return fmt.Errorf("--scope %q: want a DN such as OU=Sync,DC=corp,DC=example", dn)
 				}
 			}
-			if len(args) > 0 {
-				asked.Account = args[0]
-			}
 			return a.preflight(cmd.Context(), asked)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&asked.Hosts, "agent-host", nil, "`computer` that the agent is, or will be, on; repeat for several")
 	flags.StringArrayVar(&asked.Scope, "scope", nil, "`DN` of an organizational unit or group that is to be synchronized; repeat for several")
+	flags.BoolVar(&local, "local", false, "judge the registry of this machine, an agent's host, and ask no directory")
+	flags.StringVar(&export, "registry", "", "`file`.reg of an agent's host to judge, and ask no directory")
 	flags.BoolVar(&tlsReg, "tls-reg", false, "print the .reg file that enables TLS 1.2, and do nothing else")
 	return cmd
 }

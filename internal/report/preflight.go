@@ -10,7 +10,9 @@ import (
 // Preflight writes a checklist.
 func Preflight(w io.Writer, r *preflight.Report, style Style) error {
 	p := &printer{w: w}
-	p.printf("Domain   %s, read from %s\n", r.Domain.DNS, r.Domain.DC)
+	if r.Domain.DNS != "" {
+		p.printf("Domain   %s, read from %s\n", r.Domain.DNS, r.Domain.DC)
+	}
 	if r.Account != "" {
 		p.printf("Account  %s\n", style.strong(r.Account))
 	}
