@@ -14,10 +14,11 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/sspi", "internal/agenthost", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/explain", "internal/gmsa", "internal/gss",
+	"cmd/gmsactl": {"internal/sspi", "internal/agenthost", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/endpoints", "internal/explain", "internal/gmsa", "internal/gss",
 		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/preflight", "internal/reach", "internal/registry", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/gmsa", "internal/plan", "internal/preflight", "internal/whoami"},
 	"internal/registry":    {},
+	"internal/endpoints":   {"internal/preflight"},
 	"internal/agenthost":   {"internal/preflight", "internal/registry"},
 	"internal/preflight":   {"internal/audit", "internal/directory", "internal/gmsa", "internal/policy", "internal/sddl"},
 	"internal/whoami":      {"internal/acl", "internal/audit", "internal/directory", "internal/explain", "internal/sddl", "internal/words"},
@@ -59,7 +60,7 @@ var walls = []struct {
 	{"unsafe", "only what asks Windows itself hands memory to a system", []string{"internal/sspi", "internal/plan"}},
 	{"github.com/spf13/cobra", "only the command has flags", []string{"cmd/gmsactl"}},
 	{"gopkg.in/yaml.v3", "only policies and waivers are YAML", []string{"internal/policy", "internal/waiver"}},
-	{"net", "only the session, what is below it, and what finds it have a network", []string{"internal/locate", "internal/ldapx", "internal/krb5", "internal/gss", "internal/gss/gsstest", "cmd/gmsactl"}},
+	{"net", "only the session, what is below it, and what finds it have a network, and what looks at the network", []string{"internal/endpoints", "internal/locate", "internal/ldapx", "internal/krb5", "internal/gss", "internal/gss/gsstest", "cmd/gmsactl"}},
 	{"os", "judging needs no files", []string{"internal/plan", "internal/krb5", "internal/ldapx", "internal/labtest", "cmd/gmsactl", "lab/forest"}},
 	{"log", "a package returns errors, it does not print them", nil},
 	{"os/exec", "nothing is run but by the tests", []string{"internal/labtest"}},

@@ -17,6 +17,7 @@ func newPreflight(a *app) *cobra.Command {
 	var asked preflight.Asked
 	var tlsReg, local bool
 	var export string
+	var network networking
 	cmd := &cobra.Command{
 		Use:   "preflight [ACCOUNT]",
 		Short: "Check the prerequisites of Microsoft Entra Cloud Sync, one by one",
@@ -25,7 +26,7 @@ the directory shows is judged: schema, domain controllers, functional levels, KD
 key, the service account, the agents' hosts, the scope, and your own rights. What it
 does not show is listed as manual, with what to look at. Each check has what was seen,
 what is wanted, the source, and the next step. Nothing but the domain controller is
-contacted.
+contacted, unless --network is given.
 
 Agent hosts are those of --agent-host or, where none is named, those that may have the
 password of ACCOUNT. --scope names the organizational units and groups that are to be
@@ -34,7 +35,11 @@ synchronized.
 On an agent's host, --local judges its registry instead: TLS 1.2, .NET, the execution
 policy, NTLM, Server Core and the agent's service. --registry FILE.reg does so with an
 export, on any machine; what the export does not hold is unknown. Neither asks a
-directory. --tls-reg prints the .reg file that enables TLS 1.2 on such a host, and does
+directory.
+
+--network contacts the published addresses of the public cloud, or of --cloud usgov, from
+here: names, ports, TLS, certificates, through --proxy where one is named. It sends
+nothing but requests for a page, and asks no directory. --tls-reg prints the .reg file that enables TLS 1.2 on such a host, and does
 nothing else.
 
 The exit code is 3 where a check fails or something could not be seen.`,
@@ -46,6 +51,19 @@ The exit code is 3 where a check fails or something could not be seen.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				asked.Account = args[0]
+			}
+			if network.on {
+				if local || export != "" || tlsReg || len(args)+len(asked.Hosts)+len(asked.Scope) > 0 || a.connect.from != "" {
+					return errors.New("--network looks at the network by itself: leave the rest out, or run it twice")
+				}
+				p, err := network.probe(a.connect.timeout, cmd.Flags().Changed("proxy"))
+				if err != nil {
+					return err
+				}
+				return a.preflightNetwork(cmd.Context(), p)
+			}
+			if cmd.Flags().Changed("proxy") || cmd.Flags().Changed("cloud") {
+				return errors.New("--proxy and --cloud go with --network: without it nothing is contacted")
 			}
 			if local || export != "" {
 				if local && export != "" || len(asked.Hosts)+len(asked.Scope) > 0 || tlsReg || a.connect.from != "" {
@@ -71,6 +89,7 @@ The exit code is 3 where a check fails or something could not be seen.`,
 	flags := cmd.Flags()
 	flags.StringArrayVar(&asked.Hosts, "agent-host", nil, "`computer` that the agent is, or will be, on; repeat for several")
 	flags.StringArrayVar(&asked.Scope, "scope", nil, "`DN` of an organizational unit or group that is to be synchronized; repeat for several")
+	network.register(cmd)
 	flags.BoolVar(&local, "local", false, "judge the registry of this machine, an agent's host, and ask no directory")
 	flags.StringVar(&export, "registry", "", "`file`.reg of an agent's host to judge, and ask no directory")
 	flags.BoolVar(&tlsReg, "tls-reg", false, "print the .reg file that enables TLS 1.2, and do nothing else")

@@ -160,7 +160,10 @@ func Apply(ctx context.Context, d Directory, p *Plan, save func(*Backup) (path s
 	}
 	path, err := save(backup)
 	if err != nil {
-		return result, fmt.Errorf("save the backup, so nothing was written that it would hold: %w", err)
+		if result.Outcomes[0].What == "create" && result.Outcomes[0].State == Verified {
+			return result, fmt.Errorf("save the backup, so nothing was written but the account itself: %w", err)
+		}
+		return result, fmt.Errorf("save the backup, so nothing was written: %w", err)
 	}
 	result.Backup = path
 	for _, i := range pending {
