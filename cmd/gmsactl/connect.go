@@ -185,6 +185,15 @@ func (a *app) session(ctx context.Context, p purpose) (*ldapx.Session, error) {
 
 // bind binds to one domain controller.
 func (a *app) bind(ctx context.Context, to candidate, domain string) (*ldapx.Session, error) {
+	config, err := a.config(to, domain)
+	if err != nil {
+		return nil, err
+	}
+	return ldapx.Dial(ctx, config)
+}
+
+// config is how to bind to a domain controller, by the flags.
+func (a *app) config(to candidate, domain string) (ldapx.Config, error) {
 	c := &a.connect
 	config := ldapx.Config{
 		DC: to.host, Realm: strings.ToUpper(domain), User: c.user,
@@ -194,11 +203,11 @@ func (a *app) bind(ctx context.Context, to candidate, domain string) (*ldapx.Ses
 		config.Domain = domain
 	}
 	if err := c.protection.apply(&config); err != nil {
-		return nil, err
+		return config, err
 	}
 	// Without a user and a credential the session takes the default credential cache.
 	if c.user != "" && c.keytab == "" && c.ccache == "" {
 		config.Password = a.password
 	}
-	return ldapx.Dial(ctx, config)
+	return config, nil
 }

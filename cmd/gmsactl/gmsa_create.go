@@ -216,7 +216,8 @@ func (a *app) planCreation(ctx context.Context, r directory.Reader, c *creating,
 	if wanted.DNSHostName == "" {
 		wanted.DNSHostName = strings.ToLower(c.cn + "." + d.DNS)
 	}
-	elsewhere, note := a.restOfForest(ctx, d)
+	elsewhere, done, note := a.restOfForest(ctx, d)
+	defer done()
 	if note != "" {
 		notes = append(notes, note)
 	}
@@ -244,16 +245,44 @@ func (a *app) planCreation(ctx context.Context, r directory.Reader, c *creating,
 }
 
 // restOfForest reads names in the other domains, by the global catalog of the same domain
-// controller; the note says why that is not looked at.
-func (a *app) restOfForest(ctx context.Context, d *directory.Domain) (directory.Reader, string) {
+// controller, until done is called; a note says why that is not looked at. Where there is no other
+// domain there is neither.
+func (a *app) restOfForest(ctx context.Context, d *directory.Domain) (r directory.Reader, done func(), note string) {
 	var others []string
 	for _, p := range d.Forest {
 		if !directory.SameDN(p.DN, d.DN) {
 			others = append(others, p.DNS)
 		}
 	}
+	done = func() {}
 	if len(others) == 0 {
-		return nil, ""
+		return nil, done, ""
 	}
-	return nil, fmt.Sprintf("The name must be unique in the forest and was looked for in %s only: see that no account of %s has it.", d.DNS, strings.Join(others, ", "))
+	why := "a capture is of one domain"
+	if a.connect.from == "" {
+		s, err := a.catalog(ctx, d)
+		if err == nil {
+			return s, func() { s.Close() }, ""
+		}
+		why = oneLine(err.Error())
+	}
+	return nil, done, fmt.Sprintf("The name must be unique in the forest and was looked for in %s only (%s): see that no account of %s has it.", d.DNS, why, strings.Join(others, ", "))
+}
+
+// catalog binds to the global catalog of the domain controller that a domain was read from.
+func (a *app) catalog(ctx context.Context, d *directory.Domain) (*ldapx.Session, error) {
+	to := candidate{host: d.Host, located: a.connect.dc == "", dial: a.dial}
+	if a.connect.dns != "" {
+		l, err := a.locator()
+		if err != nil {
+			return nil, err
+		}
+		to.dial = l.DialContext
+	}
+	config, err := a.config(to, d.DNS)
+	if err != nil {
+		return nil, err
+	}
+	config.GlobalCatalog = true
+	return ldapx.Dial(ctx, config)
 }

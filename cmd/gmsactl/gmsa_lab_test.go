@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +17,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/crypto"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/gmsa"
 	"github.com/gmsactl/gmsactl/internal/labtest"
 	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/plan"
@@ -376,4 +381,55 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// nobody is a directory that has nobody of any name.
+type nobody struct{ directory.Reader }
+
+func (n nobody) Read(ctx context.Context, q directory.Query) iter.Seq2[directory.Entry, error] {
+	if len(q.Any) > 0 || q.Base != "" {
+		return func(yield func(directory.Entry, error) bool) {
+			if q.Scope == directory.Base {
+				yield(directory.Entry{}, &directory.NotFoundError{DN: q.Base})
+			}
+		}
+	}
+	return n.Reader.Read(ctx, q)
+}
+
+// A name that another domain of the forest has is found in the global catalog, with one and the same
+// logon.
+func TestGMSANameInTheForest(t *testing.T) {
+	lab := labtest.Require(t)
+	taken := lab.CreateGMSA(t, "forest")
+	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
+	a.connect.connections = 1
+	a.connect.dc, a.connect.user, a.connect.passwordFile, a.connect.timeout, a.connect.protection.transport, a.connect.protection.mechanism = lab.DC, lab.User, lab.PasswordFile, 30*time.Second, "ldap", "GSS-SPNEGO"
+	s, err := a.session(t.Context(), purpose{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	d, err := directory.LoadDomain(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _, note := a.restOfForest(t.Context(), d); r != nil || note != "" {
+		t.Errorf("a forest of one domain: %v, %q", r, note)
+	}
+	d.Forest = append(d.Forest, directory.Partition{DN: "DC=child,DC=corp,DC=example", DNS: "child.corp.example"})
+	r, done, note := a.restOfForest(t.Context(), d)
+	defer done()
+	if r == nil || note != "" {
+		t.Fatalf("the global catalog: %q", note)
+	}
+	w := &gmsa.Wanted{DN: "CN=x,CN=Managed Service Accounts," + lab.BaseDN, SAMAccountName: taken.SAMAccountName, DNSHostName: "no.such.example"}
+	var somebody *gmsa.TakenError
+	if _, err := gmsa.Look(t.Context(), nobody{s}, d, w, r); !errors.As(err, &somebody) || somebody.DN != taken.DN {
+		t.Errorf("got %v", err)
+	}
+	w.SAMAccountName = labtest.Unique("free") + "$"
+	if have, err := gmsa.Look(t.Context(), nobody{s}, d, w, r); err != nil || have != nil {
+		t.Errorf("a name that is free: %v, %v", have, err)
+	}
 }

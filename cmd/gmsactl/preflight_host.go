@@ -24,7 +24,11 @@ func (a *app) preflightHost(export, account string) error {
 	if err != nil {
 		return err
 	}
-	checks, err := agenthost.Judge(r, account)
+	memory := uint64(0)
+	if export == "" {
+		memory = agenthost.Memory()
+	}
+	checks, err := agenthost.Judge(r, account, memory)
 	if err != nil {
 		return err
 	}

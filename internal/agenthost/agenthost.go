@@ -31,7 +31,8 @@ const (
 )
 
 // Judge judges a host. account is the sAMAccountName that the agent is to run as; empty: any.
-func Judge(r registry.Registry, account string) ([]preflight.Check, error) {
+// memory is how much the host has, in bytes; 0: not known, for the registry does not say.
+func Judge(r registry.Registry, account string, memory uint64) ([]preflight.Check, error) {
 	j := &judge{r: r}
 	j.system()
 	j.tls("Client")
@@ -43,7 +44,7 @@ func Judge(r registry.Registry, account string) ([]preflight.Check, error) {
 	j.ntlm()
 	j.vault()
 	j.agent(account)
-	j.add("memory", "Memory", preflight.Manual, "the registry does not say how much there is", "4 GB or more", page+"#in-your-on-premises-environment", "Get-ComputerInfo -Property CsTotalPhysicalMemory")
+	j.memory(memory)
 	return j.checks, j.err
 }
 
@@ -51,6 +52,20 @@ type judge struct {
 	r      registry.Registry
 	checks []preflight.Check
 	err    error
+}
+
+// leastMemory is 4 GB, less what a firmware keeps for itself.
+const leastMemory = 4 << 30 / 100 * 95
+
+func (j *judge) memory(bytes uint64) {
+	verdict, seen := preflight.Manual, "the registry does not say how much there is"
+	switch {
+	case bytes >= leastMemory:
+		verdict, seen = preflight.Pass, fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+	case bytes > 0:
+		verdict, seen = preflight.Fail, fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+	}
+	j.add("memory", "Memory", verdict, seen, "4 GB or more", page+"#in-your-on-premises-environment", "Get-ComputerInfo -Property CsTotalPhysicalMemory")
 }
 
 func (j *judge) add(id, title string, v preflight.Verdict, seen, want, source, fix string) {

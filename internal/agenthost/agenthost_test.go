@@ -22,7 +22,7 @@ func judged(t *testing.T, text, account string) map[string]preflight.Check {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checks, err := Judge(e, account)
+	checks, err := Judge(e, account, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +129,22 @@ func hex(n int) string {
 		out[7-i] = digits[n>>(4*i)&15]
 	}
 	return string(out)
+}
+
+func TestMemoryOfTheHost(t *testing.T) {
+	e, err := registry.ParseExport([]byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bytes, want := range map[uint64]preflight.Verdict{0: preflight.Manual, 1 << 30: preflight.Fail, 3 << 30: preflight.Fail, 4<<30 - 64<<20: preflight.Pass, 16 << 30: preflight.Pass} {
+		checks, err := Judge(e, "", bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := checks[len(checks)-1]; got.ID != "memory" || got.Result != want {
+			t.Errorf("%d bytes: %s %s, want %s", bytes, got.ID, got.Result, want)
+		}
+	}
 }
 
 // Of an empty export nothing passes.

@@ -71,7 +71,7 @@ func (e *TakenError) Error() string {
 
 // Look looks for who has the names of the account that is wanted: nil where nobody does, and
 // the account itself where an earlier run has begun it. A *TakenError says that they are somebody
-// else's. elsewhere reads the other domains of the forest; nil: nobody looks there.
+// else's. elsewhere reads the whole forest, below no name, as a global catalog does; nil: nobody looks there.
 func Look(ctx context.Context, r directory.Reader, d *directory.Domain, w *Wanted, elsewhere directory.Reader) (*Existing, error) {
 	attrs := []string{"objectClass", "objectGUID", "objectSid", "sAMAccountName", "dNSHostName", "msDS-ManagedPasswordInterval"}
 	for _, v := range w.Values() {
@@ -88,7 +88,7 @@ func Look(ctx context.Context, r directory.Reader, d *directory.Domain, w *Wante
 	for _, place := range []struct {
 		r    directory.Reader
 		base string
-	}{{r, d.DN}, {elsewhere, d.ForestDN}} {
+	}{{r, d.DN}, {elsewhere, ""}} {
 		if place.r == nil {
 			continue
 		}
