@@ -49,36 +49,19 @@ var factAttrs = []string{
 
 // Load reads a service account. Another account is a *directory.AccountError.
 func Load(ctx context.Context, r directory.Reader, name string) (*Facts, error) {
+	f, err := loadForest(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.load(ctx, r, name)
+}
+
+// loadForest reads what all accounts of a domain have in common.
+func loadForest(ctx context.Context, r directory.Reader) (*Facts, error) {
 	f := &Facts{}
 	var err error
 	if f.Domain, err = directory.LoadDomain(ctx, r); err != nil {
 		return nil, err
-	}
-	if f.Account, err = directory.FindAccount(ctx, r, f.Domain, name); err != nil {
-		return nil, err
-	}
-	if !f.Account.IsGMSA() {
-		return nil, &directory.AccountError{Name: name, Why: f.Account.DN + " is no group managed service account"}
-	}
-	found, err := directory.Collect(r.Read(ctx, directory.Query{Base: f.Account.DN, Attrs: factAttrs, Descriptor: true}))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", f.Account.DN, err)
-	}
-	if len(found) != 1 {
-		return nil, &directory.NotFoundError{DN: f.Account.DN}
-	}
-	f.entry = found[0]
-	if err := f.Account.LoadToken(ctx, r, f.Domain); err != nil {
-		return nil, err
-	}
-	if f.Object, err = directory.LoadTarget(ctx, r, f.Account.DN); err != nil {
-		return nil, err
-	}
-	if f.Parent, err = directory.LoadTarget(ctx, r, directory.ParentDN(f.Account.DN)); err != nil {
-		if !notShown(err) {
-			return nil, err
-		}
-		f.Parent = nil
 	}
 	if f.Home, err = DefaultContainer(ctx, r, f.Domain); err != nil {
 		var none *ContainerError
@@ -95,6 +78,35 @@ func Load(ctx context.Context, r directory.Reader, name string) (*Facts, error) 
 	}
 	f.Schema, err = directory.LoadSchema(ctx, r, f.Domain)
 	return f, err
+}
+
+// load reads the account itself.
+func (f *Facts) load(ctx context.Context, r directory.Reader, name string) (err error) {
+	if f.Account, err = directory.FindAccount(ctx, r, f.Domain, name); err != nil {
+		return err
+	}
+	if !f.Account.IsGMSA() {
+		return &directory.AccountError{Name: name, Why: f.Account.DN + " is no group managed service account"}
+	}
+	found, err := directory.Collect(r.Read(ctx, directory.Query{Base: f.Account.DN, Attrs: factAttrs, Descriptor: true}))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", f.Account.DN, err)
+	}
+	if len(found) != 1 {
+		return &directory.NotFoundError{DN: f.Account.DN}
+	}
+	f.entry = found[0]
+	if err := f.Account.LoadToken(ctx, r, f.Domain); err != nil {
+		return err
+	}
+	if f.Object, err = directory.LoadTarget(ctx, r, f.Account.DN); err != nil {
+		return err
+	}
+	f.Parent, err = directory.LoadTarget(ctx, r, directory.ParentDN(f.Account.DN))
+	if notShown(err) {
+		f.Parent, err = nil, nil
+	}
+	return err
 }
 
 // notShown says whether an error is that something is not there to be seen, here or in a capture.
@@ -169,10 +181,11 @@ func (f *Facts) Key() (KeyID, error) {
 // CollectAll reads what Load and Show read of every service account of the domain, so that a
 // recorder of r can answer for them, and what gmsa create asks before it plans.
 func CollectAll(ctx context.Context, r directory.Reader) error {
-	d, err := directory.LoadDomain(ctx, r)
+	common, err := loadForest(ctx, r)
 	if err != nil {
 		return err
 	}
+	d := common.Domain
 	found, err := directory.Collect(r.Read(ctx, directory.Query{
 		Base: d.DN, Scope: directory.Subtree, Any: []directory.Match{{Attr: "objectClass", Value: directory.ClassGMSA}},
 	}))
@@ -180,24 +193,15 @@ func CollectAll(ctx context.Context, r directory.Reader) error {
 		return fmt.Errorf("find the service accounts: %w", err)
 	}
 	for _, e := range found {
-		f, err := Load(ctx, r, e.DN)
-		if err != nil {
+		f := *common
+		if err := f.load(ctx, r, e.DN); err != nil {
 			return err
 		}
-		if _, err := Show(ctx, r, f); err != nil {
-			return err
-		}
-	}
-	// Where there is no account yet, one is planned by these.
-	if _, err := DefaultContainer(ctx, r, d); err != nil {
-		var none *ContainerError
-		if !errors.As(err, &none) {
+		if _, err := Show(ctx, r, &f); err != nil {
 			return err
 		}
 	}
-	if _, err := RootKeys(ctx, r, d); err != nil {
-		return err
-	}
+	// Where there is no account yet, one is planned for these.
 	hosts := directory.Query{Base: d.DN, Scope: directory.Subtree, Attrs: append(slices.Clone(memberAttrs), principalAttrs...),
 		Any: []directory.Match{{Attr: "objectClass", Value: "computer"}}}
 	for _, err := range r.Read(ctx, hosts) {
@@ -205,6 +209,5 @@ func CollectAll(ctx context.Context, r directory.Reader) error {
 			return fmt.Errorf("read the hosts: %w", err)
 		}
 	}
-	_, err = WhoReads(ctx, r, d)
-	return err
+	return nil
 }

@@ -146,7 +146,7 @@ func (f *Facts) runsTheForest(sid sddl.SID) bool {
 	switch sid.String() {
 	case "S-1-5-18", "S-1-5-32-544", domain + "-512", domain + "-500":
 		return true
-	case forest + "-519", forest + "-518":
+	case forest + "-519":
 		return !f.Domain.ForestSID.IsZero()
 	}
 	return false

@@ -335,3 +335,30 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// What changes an account itself is for service accounts, whoever wrote the file.
+func TestDescribeRefusesOtherAccounts(t *testing.T) {
+	f := newForest(t)
+	s, object := accountObject(t, f)
+	p, err := Harden(s, object, nil, wanted(t).Membership, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Describe(s); err != nil {
+		t.Fatal(err)
+	}
+	user := *s.Account
+	user.Classes = []string{"top", "person", "organizationalPerson", "user"}
+	other := *s
+	other.Account = &user
+	if err := p.Describe(&other); err == nil || !strings.Contains(err.Error(), "no group managed service account") {
+		t.Errorf("got %v", err)
+	}
+	moved := *s.Account
+	moved.DN = users
+	other.Account = &moved
+	var stale *StaleError
+	if err := p.Describe(&other); !errors.As(err, &stale) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -281,6 +281,9 @@ func (p *Plan) Describe(s *audit.Snapshot) error {
 	if p.Account.DN != "" && !directory.SameDN(p.Account.DN, s.Account.DN) {
 		return &StaleError{[]string{p.Account.DN + " is not the account of the plan any more"}}
 	}
+	if (len(p.Attributes) > 0 || slices.ContainsFunc(p.Changes, func(c Change) bool { return c.Protection != "" })) && !s.Account.IsGMSA() {
+		return fmt.Errorf("%s is no group managed service account, and no plan changes another account itself", s.Account.DN)
+	}
 	p.Blocked = nil
 	for i := range p.Attributes {
 		if err := p.Attributes[i].describe(audit.Names(s)); err != nil {
