@@ -83,12 +83,6 @@ func (c *creating) check(a *app) (err error) {
 		return fmt.Errorf("--interval %d: want 1 to 1095 days", c.interval)
 	case c.container != "" && !directory.LooksLikeDN(c.container):
 		return fmt.Errorf("--container %q: want a DN such as CN=Managed Service Accounts,DC=corp,DC=example", c.container)
-	case c.out != "" && (c.yes || c.backup != "" || c.failover):
-		return errors.New("--out saves the plan and writes nothing to the directory: --yes, --backup and --dc-failover go to apply")
-	case c.out == "" && a.connect.from != "":
-		return &hintedError{errors.New("a capture cannot be written to"), "save the plan with --out FILE, and apply it where the domain controller is"}
-	case c.failover:
-		return errors.New("--dc-failover goes with a plan: without one there is no domain controller that it was made from")
 	case len(c.targets) > 0 && len(c.policies) == 0:
 		return errors.New("--target goes with --policy: it says where its rights are granted")
 	}
@@ -105,10 +99,7 @@ func (c *creating) check(a *app) (err error) {
 			return fmt.Errorf("--dns-name: %w", err)
 		}
 	}
-	if c.out == "" {
-		return c.writing.check(a)
-	}
-	return nil
+	return c.checkOut(a, c.out)
 }
 
 func (a *app) gmsaCreate(ctx context.Context, c *creating) error {
@@ -120,31 +111,15 @@ func (a *app) gmsaCreate(ctx context.Context, c *creating) error {
 			return err
 		}
 	}
-	if c.out != "" {
-		var p *plan.Plan
-		err := a.read(ctx, purpose{writes: true}, func(r directory.Reader) (err error) {
-			p, err = a.planCreation(ctx, r, c, policies, accept)
-			return err
-		})
-		if err != nil {
-			return err
+	build := func(ctx context.Context, r directory.Reader) (*plan.Plan, error) {
+		return a.planCreation(ctx, r, c, policies, accept)
+	}
+	return a.planAccount(ctx, c.out, &c.writing, build, func(s *ldapx.Session, p *plan.Plan) judge {
+		if len(policies) == 0 {
+			return nil
 		}
-		return a.saveInstead(p, c.out)
-	}
-	s, err := a.session(ctx, purpose{writes: true})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	p, err := a.planCreation(ctx, s, c, policies, accept)
-	if err != nil {
-		return err
-	}
-	var again judge
-	if len(policies) > 0 {
-		again = judgeCreated(s, p, c.targets, policies, accept)
-	}
-	return a.carryOut(ctx, s, p, &c.writing, again)
+		return judgeCreated(s, p, c.targets, policies, accept)
+	})
 }
 
 // judgeCreated judges the account of a plan that made it, by the SID that it has now.

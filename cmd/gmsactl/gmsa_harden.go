@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,6 +9,7 @@ import (
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/gmsa"
+	"github.com/gmsactl/gmsactl/internal/ldapx"
 	"github.com/gmsactl/gmsactl/internal/plan"
 )
 
@@ -43,7 +43,7 @@ or Domain Admins, could not undo it, it is refused.`,
   gmsactl gmsa harden 'provAgentgMSA$' --host AGENT1 --host AGENT2 --out plan.json`,
 		Args: args("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := h.check(a); err != nil {
+			if err := h.checkOut(a, h.out); err != nil {
 				return err
 			}
 			return a.gmsaHarden(cmd.Context(), args[0], &h)
@@ -56,42 +56,11 @@ or Domain Admins, could not undo it, it is refused.`,
 	return cmd
 }
 
-func (h *hardening) check(a *app) error {
-	switch {
-	case h.out != "" && (h.yes || h.backup != "" || h.failover):
-		return errors.New("--out saves the plan and writes nothing to the directory: --yes, --backup and --dc-failover go to apply")
-	case h.out == "" && a.connect.from != "":
-		return &hintedError{errors.New("a capture cannot be written to"), "save the plan with --out FILE, and apply it where the domain controller is"}
-	case h.failover:
-		return errors.New("--dc-failover goes with a plan: without one there is no domain controller that it was made from")
-	case h.out == "":
-		return h.writing.check(a)
-	}
-	return nil
-}
-
 func (a *app) gmsaHarden(ctx context.Context, name string, h *hardening) error {
-	if h.out != "" {
-		var p *plan.Plan
-		err := a.read(ctx, purpose{writes: true}, func(r directory.Reader) (err error) {
-			p, err = a.planHardening(ctx, r, name, h)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return a.saveInstead(p, h.out)
+	build := func(ctx context.Context, r directory.Reader) (*plan.Plan, error) {
+		return a.planHardening(ctx, r, name, h)
 	}
-	s, err := a.session(ctx, purpose{writes: true})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	p, err := a.planHardening(ctx, s, name, h)
-	if err != nil {
-		return err
-	}
-	return a.carryOut(ctx, s, p, &h.writing, nil)
+	return a.planAccount(ctx, h.out, &h.writing, build, func(*ldapx.Session, *plan.Plan) judge { return nil })
 }
 
 // planHardening plans it, and refuses what would lock out those who run the forest.
