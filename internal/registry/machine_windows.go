@@ -30,7 +30,7 @@ func (machine) Value(key, name string) (Value, Presence, error) {
 		return Value{}, Unknown, nil // who may not read it does not know
 	}
 	defer k.Close()
-	n, kind, err := k.GetValue(name, nil)
+	n, _, err := k.GetValue(name, nil)
 	if errors.Is(err, registry.ErrNotExist) {
 		return Value{}, Absent, nil
 	}
@@ -38,7 +38,8 @@ func (machine) Value(key, name string) (Value, Presence, error) {
 		return Value{}, Unknown, fmt.Errorf("read %s of %s: %w", name, key, err)
 	}
 	b := make([]byte, n)
-	if n, kind, err = k.GetValue(name, b); err != nil {
+	n, kind, err := k.GetValue(name, b)
+	if err != nil {
 		return Value{}, Unknown, fmt.Errorf("read %s of %s: %w", name, key, err)
 	}
 	return FromBytes(Kind(kind), b[:n]), Present, nil
