@@ -29,7 +29,8 @@ func newCollect(a *app) *cobra.Command {
 		Short: "Save what the other commands read, to be judged elsewhere",
 		Long: `Collect reads the schema, every gMSA of the domain and the accounts that are named,
 and the descriptors of the head of the domain, of every organizational unit and
-container and of the targets that are named. It writes them as LDIF (compressed where
+container and of the targets that are named; of computers, groups, domain controllers
+and root keys what gmsa show and preflight ask, and no secret of any of them. It writes them as LDIF (compressed where
 the name ends in .gz), which --from takes instead of a domain controller.
 With --reach it writes every object at and below the targets as well, or below the head
 of the domain where no target is named: what audit --reach and --excess read.

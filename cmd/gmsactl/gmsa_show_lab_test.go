@@ -45,6 +45,20 @@ lp = LoadParm(); lp.load_default()
 db = SamDB(url="/var/lib/samba/private/sam.ldb", session_info=system_session(), lp=lp)
 `
 
+// setMembership says who may have an account's password, as root beside the database.
+func setMembership(t *testing.T, lab *labtest.Lab, dn, sddl string) {
+	t.Helper()
+	lab.RunInput(t, inDatabase+`
+from samba.dcerpc import security
+from samba.ndr import ndr_pack
+dn, domain, sddl = sys.argv[1:]
+m = ldb.Message(); m.dn = ldb.Dn(db, dn)
+sd = ndr_pack(security.descriptor.from_sddl(sddl, security.dom_sid(domain)))
+m["x"] = ldb.MessageElement(sd, ldb.FLAG_MOD_REPLACE, "msDS-GroupMSAMembership")
+db.modify(m)
+`, "python3", "-", dn, domainSID(t, lab), sddl)
+}
+
 // Who may have the password: nested groups, a foreign principal, a deleted one, a group of 5,000,
 // one that everybody is in; and samba-tool says the same of the entries.
 func TestGMSAShowRetrievers(t *testing.T) {
@@ -84,17 +98,7 @@ db.modify(m)
 	}
 	domain := domainSID(t, lab)
 	gone := domain + "-99999"
-	set := func(sddl string) {
-		lab.RunInput(t, inDatabase+`
-from samba.dcerpc import security
-from samba.ndr import ndr_pack
-dn, domain, sddl = sys.argv[1:]
-m = ldb.Message(); m.dn = ldb.Dn(db, dn)
-sd = ndr_pack(security.descriptor.from_sddl(sddl, security.dom_sid(domain)))
-m["x"] = ldb.MessageElement(sd, ldb.FLAG_MOD_REPLACE, "msDS-GroupMSAMembership")
-db.modify(m)
-`, "python3", "-", account.DN, domain, sddl)
-	}
+	set := func(sddl string) { setMembership(t, lab, account.DN, sddl) }
 	set("O:SYD:(A;;RP;;;" + sids[outer] + ")(A;;0xf01ff;;;" + sids[crowd] + ")(A;;RP;;;" + gone + ")")
 	r := u.showGMSA(exitFindings, account.SAMAccountName)
 	want := map[string][3]int{outer: {1, 1, 1}, crowd: {5000, 0, 0}}
@@ -106,6 +110,10 @@ db.modify(m)
 	}
 	if len(want) > 0 || r.Readers.Hosts != 5001 || r.Readers.People != 1 {
 		t.Errorf("not there: %v; %d hosts, %d people", want, r.Readers.Hosts, r.Readers.People)
+	}
+	// The foreign one and the one that is gone: neither hosts nor people.
+	if r.Readers.Others != 2 {
+		t.Errorf("%d others, want 2", r.Readers.Others)
 	}
 	finding(t, r, "person-retriever", person.SAMAccountName)
 	finding(t, r, "foreign-retriever", foreign)

@@ -87,6 +87,16 @@ func TestPreflightJourney(t *testing.T) {
 		t.Errorf("an ordinary user: caller %s, root key %s (%s), retrievers %s", other["caller"], other["kds-root-key"], other["kds-root-key KDS root key"], other["account-retrievers"])
 	}
 
+	// A host and somebody whom nobody knows is not the hosts and nobody else.
+	host := lab.Run(t, "ldbsearch", "-H", database, "(sAMAccountName="+agent+")", "objectSid")
+	_, rest, _ := strings.Cut(host, "objectSid: ")
+	for _, other := range []string{"S-1-5-21-1-2-3-4", domainSID(t, lab) + "-88888"} {
+		setMembership(t, lab, "CN="+name+",CN=Managed Service Accounts,"+lab.BaseDN, "O:SYD:(A;;RP;;;"+strings.Fields(rest)[0]+")(A;;RP;;;"+other+")")
+		if got := u.preflightResults(exitFindings, name)["account-retrievers"]; got != "warn" {
+			t.Errorf("with %s: %s, want warn", other, got)
+		}
+	}
+
 	old := &user{t: t, dir: t.TempDir(), flags: []string{"--dc", lab.OldDC, "--user", lab.User, "--password-file", lab.OldPasswordFile}}
 	if got := old.preflightResults(exitFindings); got["external-directory-object-id"] != "fail" || got["domain-functional-level"] != "warn" {
 		t.Errorf("the old forest: attribute %s, functional level %s", got["external-directory-object-id"], got["domain-functional-level"])

@@ -231,6 +231,8 @@ func (p *Probe) plain(ctx context.Context, e Endpoint) (preflight.Verdict, strin
 		return preflight.Fail, refusal(answer).Error()
 	case p.Proxy != nil && answer.StatusCode >= 502 && answer.StatusCode <= 504:
 		return preflight.Fail, "the proxy does not reach it: " + refusal(answer).Error()
+	case answer.StatusCode == http.StatusForbidden:
+		return preflight.Warn, refusal(answer).Error() + ": itself, or a filter between?"
 	case to != nil && !sameSite(to.Hostname(), e.Host):
 		return preflight.Warn, fmt.Sprintf("it sends elsewhere, to %.100s: a portal to log on at?", to.Hostname())
 	}
@@ -271,7 +273,7 @@ func (p *Probe) proxy(ctx context.Context) preflight.Check {
 		c.Result, c.Seen = preflight.Fail, "it answers in "+answer.Proto
 	case answer.StatusCode == http.StatusLengthRequired || answer.StatusCode == http.StatusNotImplemented:
 		c.Result, c.Seen = preflight.Fail, fmt.Sprintf("it refuses a request in chunks: %.100s", answer.Status)
-	case answer.StatusCode >= 500:
+	case answer.StatusCode >= 500 || answer.StatusCode == http.StatusForbidden:
 		c.Seen = fmt.Sprintf("it answers %.100s, which says nothing of chunks", answer.Status)
 	default:
 		c.Result, c.Seen, c.Fix = preflight.Pass, answer.Proto+", and a request in chunks was taken", ""

@@ -149,6 +149,7 @@ func TestEndpoints(t *testing.T) {
 
 		{"plain", to(says(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), nil, httpOnly), preflight.Pass, "HTTP/1.1"},
 		{"plain, and not found", to(says(t, "HTTP/1.1 404 Not Found\r\n\r\n"), nil, httpOnly), preflight.Pass, "HTTP/1.1"},
+		{"plain, and a filter's page", to(says(t, "HTTP/1.1 403 Forbidden\r\n\r\n"), nil, httpOnly), preflight.Warn, "a filter between"},
 		{"plain, and further on the same site", to(says(t, "HTTP/1.1 301 Moved\r\nLocation: https://www.microsoft.com/\r\n\r\n"), nil, httpOnly), preflight.Pass, ""},
 		{"a portal to log on at", to(says(t, "HTTP/1.1 302 Found\r\nLocation: http://portal.hotel.example/\r\n\r\n"), nil, httpOnly), preflight.Warn, "portal.hotel.example"},
 		{"plain, and no HTTP", to(says(t, "SSH-2.0\r\n"), nil, httpOnly), preflight.Fail, "no answer in HTTP"},
@@ -215,6 +216,7 @@ func TestProxy(t *testing.T) {
 		{"chunks for somebody else", tunnel(t, behind, "Basic other"), "proxy", plain, preflight.Fail, "407"},
 		{"no chunks", says(t, "HTTP/1.1 411 Length Required\r\n\r\n"), "proxy", plain, preflight.Fail, "411"},
 		{"HTTP/1.0", says(t, "HTTP/1.0 200 OK\r\n\r\n"), "proxy", plain, preflight.Fail, "HTTP/1.0"},
+		{"a filter's page", says(t, "HTTP/1.1 403 Forbidden\r\n\r\n"), "proxy", plain, preflight.Unknown, "nothing of chunks"},
 		{"an error of its own", says(t, "HTTP/1.1 500 s3cr3t\r\n\r\n"), "proxy", plain, preflight.Unknown, "nothing of chunks"},
 		{"nothing to try it with", tunnel(t, behind, basic), "proxy", https, preflight.Unknown, "nothing to try"},
 	} {

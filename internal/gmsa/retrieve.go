@@ -70,6 +70,7 @@ type Readers struct {
 	Members  []Member `json:"members"` // hosts, people and others, each once
 	Hosts    int      `json:"hosts"`   // that may have it
 	People   int      `json:"people"`
+	Others   int      `json:"others"`  // foreign, unresolved, or well-known ones that are no group of the domain
 	Unknown  int      `json:"unknown"` // of whom it cannot be told
 }
 
@@ -136,6 +137,13 @@ func FindReaders(ctx context.Context, r directory.Reader, d *directory.Domain, m
 			out.Hosts++
 		case m.Kind == KindUser || m.Kind == KindService:
 			out.People++
+		default:
+			out.Others++
+		}
+	}
+	for _, e := range out.Entries {
+		if e.Kind == KindWellKnown && e.Wide == "" && e.Access == "allow" {
+			out.Others++
 		}
 	}
 	return out, nil

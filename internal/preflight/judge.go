@@ -173,7 +173,7 @@ func (s *snapshot) accountChecks() []Check {
 	r := s.readers
 	wide := slices.ContainsFunc(r.Entries, func(e gmsa.Entry) bool { return e.Access != "deny" && e.Wide != "" })
 	unseen := slices.ContainsFunc(r.Entries, func(e gmsa.Entry) bool { return e.Unseen != "" || e.Access == "conditional" })
-	who.Seen = fmt.Sprintf("%d hosts, %d people", r.Hosts, r.People)
+	who.Seen = fmt.Sprintf("%d hosts, %d people, %d others", r.Hosts, r.People, r.Others)
 	switch {
 	case !r.Shown && !f.Sees(gmsa.AttrMembership), r.Damaged != "":
 		who.Seen = "not shown, or damaged"
@@ -185,7 +185,7 @@ func (s *snapshot) accountChecks() []Check {
 		who.Seen += ", and others who are not shown"
 	case r.Hosts == 0:
 		who.Result = Fail
-	case r.People > 0:
+	case r.People+r.Others > 0:
 		who.Result = Warn
 	default:
 		who.Result, who.Fix = Pass, ""

@@ -131,7 +131,7 @@ func readersText(p *printer, r *gmsa.Readers, style Style) {
 	if named > maxNamed {
 		p.printf("    and %d more; -o json names them\n", named-maxNamed)
 	}
-	p.printf("  %d hosts and %d people in all\n", r.Hosts, r.People)
+	p.printf("  %d hosts, %d people and %d others in all\n", r.Hosts, r.People, r.Others)
 }
 
 func holdersText(p *printer, holders []gmsa.Holder, style Style) {
