@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,8 @@ type user struct {
 	flags []string // connection
 	dir   string   // for files
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
+
+	backups int // that were named for the command
 }
 
 // answer is what a command left behind.
@@ -45,7 +48,13 @@ func (u *user) run(args ...string) answer {
 	u.t.Helper()
 	var stdout, stderr bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, dial: u.dial}
-	code := a.run(context.Background(), append(args, u.flags...))
+	args = append(slices.Clone(args), u.flags...)
+	// What is not said goes to the working directory, which is the package's here.
+	if slices.Contains(args, "--yes") && !slices.Contains(args, "--backup") && !slices.Contains(args, "--out") {
+		u.backups++
+		args = append(args, "--backup", u.file(fmt.Sprintf("backup-%d.json", u.backups)))
+	}
+	code := a.run(context.Background(), args)
 	return answer{code, stdout.String(), stderr.String()}
 }
 

@@ -204,5 +204,6 @@ func BuiltinNames() []string {
 	for _, e := range entries {
 		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
 	}
+	slices.Sort(names) // a.yaml comes behind a-b.yaml in a directory
 	return names
 }
