@@ -291,6 +291,7 @@ func (f *Facts) judgeHolders() (list []Holder, out []Finding) {
 				finding.ID, finding.Severity = "key-admins", Low
 			}
 			if h.Owner {
+				finding.Fix += ", and make Domain Admins its owner, whom that does not change"
 				finding.What = strings.TrimSuffix(finding.What, ".") + ", as its owner or by an entry."
 			}
 			out = append(out, finding)

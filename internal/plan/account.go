@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
@@ -84,6 +85,14 @@ func Harden(s *audit.Snapshot, account *directory.Target, have, membership []byt
 	_, after, err := change.parse()
 	if err != nil {
 		return nil, fmt.Errorf("harden %s: %w", account.DN, err)
+	}
+	entries, err := gmsa.RestrictedEntries(s.Domain.SID, s.Domain.ForestSID)
+	if err != nil {
+		return nil, fmt.Errorf("harden %s: %w", account.DN, err)
+	}
+	// The first four are who has full control afterwards.
+	if owner := account.Descriptor.Owner; !slices.ContainsFunc(entries[:4], func(a sddl.ACE) bool { return a.SID == owner }) {
+		p.Notes = append(p.Notes, fmt.Sprintf("Its owner, %s, is not changed, and as the owner may be able to change its permissions again: make Domain Admins its owner.", owner))
 	}
 	if !holds(account.Descriptor, after) {
 		p.Changes = append(p.Changes, change)

@@ -336,6 +336,33 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// Who owns an account may change it again, and harden says so.
+func TestHardenNamesAnOwner(t *testing.T) {
+	f := newForest(t)
+	s, object := accountObject(t, f)
+	for owner, notes := range map[string]int{domainSID + "-512": 0, denySID: 1} {
+		d := *object.Descriptor.WithDACL(object.Descriptor.DACL)
+		d.Owner = must(sddl.ParseSID(owner))
+		owned := *object
+		owned.Descriptor, owned.Raw = &d, must(d.Append(nil))
+		p, err := Harden(s, &owned, nil, nil, false)
+		if err != nil || len(p.Notes) != notes {
+			t.Errorf("owned by %s: %q, %v", owner, p.Notes, err)
+		}
+	}
+}
+
+// Descriptors without a DACL are nobody's membership, and no reason to panic.
+func TestSameMembership(t *testing.T) {
+	c := AttributeChange{Name: gmsa.AttrMembership}
+	bare := func(control byte) [][]byte {
+		return [][]byte{{1, 0, control, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}
+	}
+	if c.same(bare(0), bare(1)) {
+		t.Error("two that differ are the same")
+	}
+}
+
 // What changes an account itself is for service accounts, whoever wrote the file.
 func TestDescribeRefusesOtherAccounts(t *testing.T) {
 	f := newForest(t)

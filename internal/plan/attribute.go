@@ -176,7 +176,7 @@ func (c *AttributeChange) same(have, want [][]byte) bool {
 	}
 	x, errX := sddl.Parse(have[0])
 	y, errY := sddl.Parse(want[0])
-	return errX == nil && errY == nil && x.Owner == y.Owner && holds(x, y) && len(x.DACL.ACEs) == len(y.DACL.ACEs)
+	return errX == nil && errY == nil && x.DACL != nil && y.DACL != nil && x.Owner == y.Owner && slices.Equal(x.DACL.ACEs, y.DACL.ACEs)
 }
 
 func (c *AttributeChange) target() string { return c.DN }
