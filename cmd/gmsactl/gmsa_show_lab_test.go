@@ -220,3 +220,46 @@ func TestGMSAShowHolders(t *testing.T) {
 		t.Errorf("an ordinary user is shown %d holders, the administrator %d", len(got.Holders), len(r.Holders))
 	}
 }
+
+// A group that is kept from whoever reads may hold anybody: live and from a capture.
+func TestGMSAShowHiddenGroups(t *testing.T) {
+	lab := labtest.Require(t)
+	agent, _ := computer(t, lab, "hg")
+	account := lab.CreateGMSA(t, "dim")
+	const secret = "Kl3in-und-Gr0ss!"
+	reader := lab.CreateUser(t, "dimreader", secret)
+	password := t.TempDir() + "/password"
+	if err := os.WriteFile(password, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sids, dns := map[string]string{}, map[string]string{}
+	for _, name := range []string{"open", "shut", "gone"} {
+		group := labtest.Unique(name)
+		lab.Run(t, "samba-tool", "group", "add", group, "--group-scope=Domain")
+		t.Cleanup(func() { lab.Run(t, "samba-tool", "group", "delete", group) })
+		_, rest, _ := strings.Cut(lab.Run(t, "ldbsearch", "-H", database, "(sAMAccountName="+group+")", "objectSid"), "objectSid: ")
+		sids[name], dns[name] = strings.Fields(rest)[0], "CN="+group+",CN=Users,"+lab.BaseDN
+	}
+	_, rest, _ := strings.Cut(lab.Run(t, "ldbsearch", "-H", database, "(sAMAccountName="+agent+")", "objectSid"), "objectSid: ")
+	host := strings.Fields(rest)[0]
+	deny := func(name, sddl string) {
+		lab.Run(t, "samba-tool", "dsacl", "set", "--objectdn", dns[name], "--sddl", strings.ReplaceAll(sddl, "<>", reader.SID))
+	}
+	deny("shut", "(OD;;RP;bf9679c0-0de6-11d0-a285-00aa003049e2;;<>)")
+	deny("gone", "(D;;RPLCLO;;;<>)")
+	live := &user{t: t, dir: t.TempDir(), flags: []string{"--dc", lab.DC, "--user", reader.SAMAccountName, "--password-file", password}}
+	for name, id := range map[string]string{"open": "", "shut": "unseen-members", "gone": "unresolved-retriever"} {
+		setMembership(t, lab, account.DN, "O:SYD:(A;;RP;;;"+host+")(A;;RP;;;"+sids[name]+")")
+		capture := live.dir + "/" + name + ".ldif"
+		live.want(exitOK, "collect", "--out", capture)
+		taken := &user{t: t, dir: t.TempDir(), flags: []string{"--from", capture}}
+		for from, r := range map[string]*gmsa.Report{"live": live.showGMSA(exitFindings, account.SAMAccountName), "capture": taken.showGMSA(exitFindings, account.SAMAccountName)} {
+			for _, hidden := range []string{"unseen-members", "unresolved-retriever"} {
+				is := slices.ContainsFunc(r.Findings, func(f gmsa.Finding) bool { return f.ID == hidden && f.Unknown })
+				if is != (hidden == id) {
+					t.Errorf("%s, %s: %s is unknown: %v, want %v", name, from, hidden, is, hidden == id)
+				}
+			}
+		}
+	}
+}

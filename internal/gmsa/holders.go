@@ -172,25 +172,44 @@ func (f *Facts) ParentHolders() (list []Holder, fault string) {
 	if gmsaClass == nil {
 		return nil, "the schema does not show the class of service accounts"
 	}
-	inherits := f.Object.Descriptor != nil && !f.Object.Descriptor.Control.Has(sddl.DACLProtected)
-	seen := []sddl.SID{}
-	for _, a := range d.DACL.ACEs {
-		if !a.Type.IsAllow() || a.Flags.Has(sddl.InheritOnly) || a.SID == self || a.SID == ownerRights || slices.Contains(seen, a.SID) || f.runsTheForest(a.SID) {
-			continue
+	// Where the account's own descriptor is not shown, it is taken to inherit.
+	inherits := f.Object.Descriptor == nil || !f.Object.Descriptor.Control.Has(sddl.DACLProtected)
+	everyone, authenticated := mustSID("S-1-1-0"), mustSID("S-1-5-11")
+	var who []sddl.SID
+	add := func(sid sddl.SID) {
+		if !sid.IsZero() && sid != self && sid != ownerRights && !f.runsTheForest(sid) && !slices.Contains(who, sid) {
+			who = append(who, sid)
 		}
-		seen = append(seen, a.SID)
-		token := acl.Token{Account: a.SID, SIDs: map[sddl.SID]acl.Via{a.SID: acl.Own, mustSID("S-1-1-0"): acl.WellKnown, mustSID("S-1-5-11"): acl.WellKnown}, Complete: true}
-		check := func(right acl.Right) acl.Effect {
-			return acl.Check(d.DACL, d.Owner, token, f.Parent.SID, nil, right).Effect
+	}
+	if d.DACL == nil {
+		add(everyone)
+	} else {
+		for _, a := range d.DACL.ACEs {
+			if a.Type.IsAllow() && !a.Flags.Has(sddl.InheritOnly) {
+				add(a.SID)
+			}
 		}
-		h := Holder{SID: a.SID.String(), sid: a.SID, Name: f.NameOf(a.SID), Rights: []string{}}
-		if inherits && check(acl.Right{Mask: sddl.WriteDACL}) == acl.Granted {
-			h.Rights, h.Worst = append(h.Rights, "change what it inherits"), Critical
+		add(d.Owner)
+	}
+	for _, sid := range who {
+		token := acl.Token{Account: sid, SIDs: map[sddl.SID]acl.Via{everyone: acl.WellKnown, authenticated: acl.WellKnown}, Complete: true}
+		token.SIDs[sid] = acl.Own
+		h := Holder{SID: sid.String(), sid: sid, Name: f.NameOf(sid), Owner: sid == d.Owner, Rights: []string{}}
+		judge := func(words string, severity Severity, right acl.Right) {
+			switch acl.Check(d.DACL, d.Owner, token, f.Parent.SID, nil, right).Effect {
+			case acl.Granted, acl.Partial:
+				h.Rights = append(h.Rights, words)
+				h.Worst = max(h.Worst, severity)
+			case acl.Unknown, acl.Conditional:
+				h.Unclear = append(h.Unclear, words)
+			}
 		}
-		if check(acl.Right{Mask: sddl.DeleteChild, Kind: acl.ChildClass, Object: gmsaClass.GUID}) == acl.Granted {
-			h.Rights, h.Worst = append(h.Rights, "delete it from its container"), max(h.Worst, Low)
+		if inherits {
+			judge("change what it inherits", Critical, acl.Right{Mask: sddl.WriteDACL})
+			judge("own its container, and so change what it inherits", Critical, acl.Right{Mask: sddl.WriteOwner})
 		}
-		if len(h.Rights) > 0 {
+		judge("delete it from its container", Low, acl.Right{Mask: sddl.DeleteChild, Kind: acl.ChildClass, Object: gmsaClass.GUID})
+		if len(h.Rights) > 0 || len(h.Unclear) > 0 {
 			list = append(list, h)
 		}
 	}

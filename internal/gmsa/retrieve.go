@@ -245,13 +245,22 @@ func (x *expansion) expand(ctx context.Context, e *Entry, group directory.Entry)
 		via   []string
 	}
 	seen := map[string]bool{directory.DNKey(group.DN): true}
-	var unseen []string
+	var unseen, closed []string
 	for queue := []level{{group, nil}}; len(queue) > 0; queue = queue[1:] {
 		at := queue[0]
 		via := append(slices.Clone(at.via), at.entry.Text("sAMAccountName"))
 		listed, err := x.listed(ctx, at.entry.DN)
 		if err != nil {
 			return err
+		}
+		if len(listed) == 0 {
+			empty, err := x.showsMembers(ctx, at.entry.DN)
+			if err != nil {
+				return err
+			}
+			if !empty {
+				closed = append(closed, at.entry.DN)
+			}
 		}
 		any := []directory.Match{{Attr: "memberOf", Value: at.entry.DN}}
 		if sid, err := sddl.ParseSIDBytes(at.entry.Value("objectSid")); err == nil && inDomain(sid, x.d.SID) {
@@ -294,11 +303,47 @@ func (x *expansion) expand(ctx context.Context, e *Entry, group directory.Entry)
 			unseen = append(unseen, dn)
 		}
 	}
+	var parts []string
 	if len(unseen) > 0 {
 		slices.Sort(unseen)
-		e.Unseen = fmt.Sprintf("%d members are not shown, %s among them", len(unseen), unseen[0])
+		parts = append(parts, fmt.Sprintf("%d members are not shown, %s among them", len(unseen), unseen[0]))
 	}
+	if len(closed) > 0 {
+		slices.Sort(closed)
+		parts = append(parts, fmt.Sprintf("whether %d groups have more members is not shown, %s among them", len(closed), closed[0]))
+	}
+	e.Unseen = strings.Join(parts, ", and ")
 	return nil
+}
+
+// The class of groups, its attribute member and the property set of that, in every schema.
+var (
+	groupGUID     = sddl.MustParseGUID("bf967a9c-0de6-11d0-a285-00aa003049e2")
+	memberGUID    = sddl.MustParseGUID("bf9679c0-0de6-11d0-a285-00aa003049e2")
+	membershipSet = sddl.MustParseGUID("bc0ac240-79a9-11d0-9020-00c04fc2d4cf")
+)
+
+// showsMembers says whether a group that lists no member has none: whoever reads may read the
+// attribute. False where that is not certain.
+func (x *expansion) showsMembers(ctx context.Context, dn string) (bool, error) {
+	t, err := directory.LoadTarget(ctx, x.r, dn)
+	if notShown(err) || err == nil && t.Descriptor == nil {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the permissions of %s: %w", dn, err)
+	}
+	caller, err := WhoReads(ctx, x.r, x.d)
+	if notShown(err) || err == nil && len(caller.SIDs) == 0 {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	// A part of the object tree is enough to judge one attribute by.
+	class := &acl.Class{Name: "group", GUID: groupGUID, Attributes: map[sddl.GUID]sddl.GUID{memberGUID: membershipSet}}
+	right := acl.Right{Mask: sddl.ReadProperty, Kind: acl.Attribute, Object: memberGUID}
+	return acl.Check(t.Descriptor.DACL, t.Descriptor.Owner, caller.token(), t.SID, class, right).Effect == acl.Granted, nil
 }
 
 // listed are the DNs of the members that a group lists itself, DNKey to DN.

@@ -218,8 +218,10 @@ func (f *Facts) judgeReaders(r *Readers) (out []Finding) {
 			out = append(out, Finding{ID: "well-known-retriever", Severity: High, Source: sourceRetrieve, Fix: f.hardenHosts(),
 				What: fmt.Sprintf("%s %s, which is no host and no group of hosts.", name, may)})
 		case e.Kind == KindUnresolved:
-			out = append(out, Finding{ID: "unresolved-retriever", Severity: Low, Source: sourceRetrieve, Fix: f.hardenHosts(),
-				What: fmt.Sprintf("%s %s, and %s.", name, may, e.Note)})
+			// A group that is kept from whoever reads looks as if it were deleted.
+			open := unseen("unresolved-retriever", High, sourceRetrieve, "%s %s, and %s: who that is, and who is in it, is unknown.", name, may, e.Note)
+			open.Fix = f.hardenHosts()
+			out = append(out, open)
 		case e.Kind == KindForeign:
 			out = append(out, Finding{ID: "foreign-retriever", Severity: Medium, Source: sourceRetrieve, Fix: f.hardenHosts(),
 				What: fmt.Sprintf("%s %s and is of another domain, where it was not looked at.", name, may)})
@@ -305,8 +307,13 @@ func (f *Facts) judgeHolders() (list []Holder, out []Finding) {
 		out = append(out, unseen("container", Medium, sourceRestricted, "Who can delete it, or change what it inherits, is unknown: %s.", fault))
 	}
 	for _, h := range above {
-		out = append(out, Finding{ID: "container", Severity: h.Worst, Source: sourceRestricted, Fix: harden,
-			What: fmt.Sprintf("%s can %s.", h.Name, strings.Join(h.Rights, ", "))})
+		if len(h.Rights) > 0 {
+			out = append(out, Finding{ID: "container", Severity: h.Worst, Source: sourceRestricted, Fix: harden,
+				What: fmt.Sprintf("%s can %s.", h.Name, strings.Join(h.Rights, ", "))})
+		}
+		if len(h.Unclear) > 0 {
+			out = append(out, unseen("container", High, sourceRestricted, "Whether %s can %s cannot be told.", h.Name, strings.Join(h.Unclear, ", ")))
+		}
 	}
 	return list, out
 }
@@ -315,20 +322,27 @@ func (f *Facts) judgeHolders() (list []Holder, out []Finding) {
 // 6.1.1.4.12.
 func (f *Facts) privileged(sid sddl.SID) (why string, severity Severity) {
 	text := sid.String()
-	domain, forest := f.Domain.SID.String(), f.Domain.ForestSID.String()
 	switch text {
-	case "S-1-5-32-544", domain + "-512", forest + "-519", forest + "-518":
+	case "S-1-5-32-544":
 		return "it has the domain or the forest", Critical
 	case "S-1-5-32-548", "S-1-5-32-549", "S-1-5-32-550", "S-1-5-32-551", "S-1-5-32-552":
 		return "it is one of the protected operators' groups", High
-	case domain + "-516", domain + "-521", forest + "-498":
-		return "it holds domain controllers", Critical
-	case domain + "-520":
-		return "it writes group policies", Critical
-	case domain + "-526", forest + "-527":
-		return "it writes keys to log on with", Critical
-	case domain + "-517":
-		return "it publishes certificates", High
+	}
+	// In every domain of the forest these numbers are these groups: the SID of its root is not
+	// always known.
+	if strings.HasPrefix(text, "S-1-5-21-") {
+		switch text[strings.LastIndexByte(text, '-')+1:] {
+		case "512", "518", "519":
+			return "it has the domain or the forest", Critical
+		case "498", "516", "521":
+			return "it holds domain controllers", Critical
+		case "520":
+			return "it writes group policies", Critical
+		case "526", "527":
+			return "it writes keys to log on with", Critical
+		case "517":
+			return "it publishes certificates", High
+		}
 	}
 	name := strings.ToLower(f.Account.Names[sid])
 	for _, known := range []string{"dnsadmins", "exchange windows permissions", "exchange trusted subsystem", "organization management"} {
@@ -361,9 +375,12 @@ func (f *Facts) judgeGroups() (list []GroupView, out []Finding) {
 	case !ok && !f.Sees(attrAdminCount):
 		out = append(out, unseen("admin-count", Medium, sourceSDProp, "Whether its adminCount is set is not shown."))
 	}
-	if n := len(f.entry.Values(attrHistory)); n > 0 {
+	switch n := len(f.entry.Values(attrHistory)); {
+	case n > 0:
 		out = append(out, Finding{ID: "sid-history", Severity: High, Source: "[MS-ADA3] 2.236", What: fmt.Sprintf("It has %d other SIDs in its sIDHistory, whose rights it has, too.", n),
 			Fix: fmt.Sprintf("Get-ADServiceAccount %s -Properties sIDHistory", f.short())})
+	case !f.Sees(attrHistory):
+		out = append(out, unseen("sid-history", High, "[MS-ADA3] 2.236", "Whether it has other SIDs in its sIDHistory is not shown."))
 	}
 	return list, out
 }
