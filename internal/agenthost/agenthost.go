@@ -186,8 +186,8 @@ func (j *judge) executionPolicy() {
 	case ps == registry.Present && (!ok || n == 0), pg == registry.Present && !good(gpo):
 		verdict = preflight.Fail
 	case ps == registry.Unknown || pg == registry.Unknown:
-	case pg == registry.Present:
-		verdict = preflight.Pass // it wins over the machine's own
+	case pg == registry.Present && ok && n == 1:
+		verdict = preflight.Pass // it wins over the machine's own, and without EnableScripts it does not
 	case pl == registry.Present && !good(local):
 		verdict = preflight.Fail
 	case pl != registry.Unknown:
@@ -235,7 +235,7 @@ func (j *judge) agent(account string) {
 	_, name, _ := strings.Cut(v.Text, `\`)
 	switch {
 	case p == registry.Unknown:
-		seen, fix = "its service is not in the export", `export HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services, too`
+		verdict, seen, fix = preflight.Unknown, "its service is not in the export", `export HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services, too`
 	case p == registry.Present:
 		seen, fix = "it logs on as "+cmp.Or(v.Text, "nobody"), "run the agent's configuration with that account"
 		switch {

@@ -74,6 +74,7 @@ func TestJudge(t *testing.T) {
 		{"Restricted", "execution-policy", whole + set(shell, `"ExecutionPolicy"="Restricted"`), fail},
 		{"a group policy that wins", "execution-policy", whole + set(shell, `"ExecutionPolicy"="RemoteSigned"`) + set(shellGPO, `"EnableScripts"=dword:1`, `"ExecutionPolicy"="Unrestricted"`), fail},
 		{"a group policy that saves", "execution-policy", whole + set(shell, `"ExecutionPolicy"="Unrestricted"`) + set(shellGPO, `"EnableScripts"=dword:1`, `"ExecutionPolicy"="RemoteSigned"`), pass},
+		{"a group policy that is not turned on saves nothing", "execution-policy", whole + set(shell, `"ExecutionPolicy"="Unrestricted"`) + set(shellGPO, `"ExecutionPolicy"="RemoteSigned"`), fail},
 		{"a group policy that turns scripts off", "execution-policy", whole + set(shellGPO, `"EnableScripts"=dword:0`), fail},
 		{"the group policies are not in the export", "execution-policy", set0() + set(shell, `"ExecutionPolicy"="RemoteSigned"`), unknown},
 
@@ -98,6 +99,7 @@ func TestJudge(t *testing.T) {
 		{"the agent as a gMSA", "agent-service", whole + set(agent, `"ObjectName"="CORP\\provAgentgMSA$"`), pass},
 		{"the agent as a user", "agent-service", whole + set(agent, `"ObjectName"="CORP\\sync"`), fail},
 		{"no agent", "agent-service", whole, manual},
+		{"services that are not in the export", "agent-service", set0(), unknown},
 		{"memory", "memory", whole, manual},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -231,7 +231,9 @@ func (p *Probe) plain(ctx context.Context, e Endpoint) (preflight.Verdict, strin
 		return preflight.Fail, refusal(answer).Error()
 	case p.Proxy != nil && answer.StatusCode >= 502 && answer.StatusCode <= 504:
 		return preflight.Fail, "the proxy does not reach it: " + refusal(answer).Error()
-	case answer.StatusCode == http.StatusForbidden:
+	case answer.StatusCode == http.StatusNetworkAuthenticationRequired:
+		return preflight.Fail, refusal(answer).Error() + ": a portal to log on at"
+	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden, answer.StatusCode == http.StatusUnavailableForLegalReasons, answer.StatusCode >= 500:
 		return preflight.Warn, refusal(answer).Error() + ": itself, or a filter between?"
 	case to != nil && !sameSite(to.Hostname(), e.Host):
 		return preflight.Warn, fmt.Sprintf("it sends elsewhere, to %.100s: a portal to log on at?", to.Hostname())

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -22,7 +23,6 @@ func (e *Error) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Why
 // Export is what a .reg file says.
 type Export struct {
 	keys map[string]map[string]Value // both in lower case; a key that is there with what it holds
-	gone map[string]map[string]bool  // values that the file deletes
 	dead map[string]bool             // keys that the file deletes
 }
 
@@ -45,7 +45,7 @@ func ParseExport(b []byte) (*Export, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Export{keys: map[string]map[string]Value{}, gone: map[string]map[string]bool{}, dead: map[string]bool{}}
+	e := &Export{keys: map[string]map[string]Value{}, dead: map[string]bool{}}
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	if first := strings.TrimSpace(lines[0]); first != header5 && first != header4 {
 		return nil, &Error{1, fmt.Sprintf("want %q", header5)}
@@ -54,10 +54,15 @@ func ParseExport(b []byte) (*Export, error) {
 	for i := 1; i < len(lines); i++ {
 		number := i + 1
 		line := strings.TrimSpace(lines[i])
-		// A value of bytes goes on behind a backslash.
-		for strings.HasSuffix(line, `\`) && !strings.HasPrefix(line, "[") && i+1 < len(lines) {
-			i++
-			line = strings.TrimSuffix(line, `\`) + strings.TrimSpace(lines[i])
+		if goesOn(line) {
+			var whole strings.Builder
+			for goesOn(line) && i+1 < len(lines) {
+				whole.WriteString(strings.TrimSuffix(line, `\`))
+				i++
+				line = strings.TrimSpace(lines[i])
+			}
+			whole.WriteString(line)
+			line = whole.String()
 		}
 		switch {
 		case line == "" || strings.HasPrefix(line, ";"):
@@ -74,6 +79,26 @@ func ParseExport(b []byte) (*Export, error) {
 		}
 	}
 	return e, nil
+}
+
+// goesOn says whether a value of bytes goes on in the next line: it ends in a backslash that is part
+// of no key, text or comment. Such a one would swallow the next line's value.
+func goesOn(line string) bool {
+	if !strings.HasSuffix(line, `\`) || strings.HasPrefix(line, "[") {
+		return false
+	}
+	inside := false
+	for i := 0; i < len(line); i++ {
+		switch {
+		case line[i] == '"':
+			inside = !inside
+		case inside && line[i] == '\\':
+			i++
+		case !inside && line[i] == ';':
+			return false
+		}
+	}
+	return !inside
 }
 
 func decode(b []byte) (string, error) {
@@ -113,7 +138,9 @@ func (e *Export) key(line string, number int) (string, error) {
 	}
 	if deleted {
 		e.dead[folded] = true
-		delete(e.keys, folded)
+		maps.DeleteFunc(e.keys, func(key string, _ map[string]Value) bool {
+			return key == folded || strings.HasPrefix(key, folded+`\`)
+		})
 		return folded, nil
 	}
 	delete(e.dead, folded)
@@ -139,10 +166,6 @@ func (e *Export) value(key, line string, number int) error {
 	}
 	rest = strings.TrimSpace(rest)
 	if rest == "-" {
-		if e.gone[key] == nil {
-			e.gone[key] = map[string]bool{}
-		}
-		e.gone[key][name] = true
 		delete(e.keys[key], name)
 		return nil
 	}
@@ -153,7 +176,6 @@ func (e *Export) value(key, line string, number int) error {
 	if e.keys[key] == nil {
 		e.keys[key] = map[string]Value{}
 	}
-	delete(e.gone[key], name)
 	e.keys[key][name] = v
 	return nil
 }

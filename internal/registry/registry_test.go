@@ -87,6 +87,34 @@ func TestParseExportRefuses(t *testing.T) {
 	}
 }
 
+// A backslash at the end of a comment or text takes nothing from the next line, and a key that is
+// deleted takes with it what was below it: else a value is not set, or set, that is the other.
+func TestParseExportLosesAndKeepsNothing(t *testing.T) {
+	const key = `HKEY_LOCAL_MACHINE\A`
+	for name, c := range map[string]struct {
+		text, key string
+		want      Presence
+	}{
+		"a comment that ends in a backslash":                   {"[" + key + "]\n; C:\\\n\"x\"=dword:0\n", key, Present},
+		"a comment behind a number that does":                  {"[" + key + "]\n\"y\"=dword:1 ; C:\\\n\"x\"=dword:0\n", key, Present},
+		"a comment behind a text that does":                    {"[" + key + "]\n\"y\"=\";\\\"\" ; C:\\\n\"x\"=dword:0\n", key, Present},
+		"bytes that go on, of a name with a semicolon":         {"[" + key + "]\n\"y;\"=hex:01,\\\n  02\n\"x\"=dword:0\n", key, Present},
+		"a key whose parent is deleted behind it":              {"[" + key + "\\B]\n\"x\"=dword:1\n[-" + key + "]\n", key + `\B`, Absent},
+		"a key whose parent is deleted and made again":         {"[" + key + "\\B]\n\"x\"=dword:1\n[-" + key + "]\n[" + key + "]\n", key + `\B`, Absent},
+		"a key that is made behind its parent's deletion":      {"[-" + key + "]\n[" + key + "\\B]\n\"x\"=dword:1\n", key + `\B`, Present},
+		"a key of which another's name that is deleted begins": {"[" + key + "B]\n\"x\"=dword:1\n[-" + key + "]\n", key + "B", Present},
+	} {
+		e, err := ParseExport([]byte(header5 + "\n" + c.text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, p, _ := e.Value(c.key, "x"); p != c.want {
+			t.Errorf("%s: %d, want %d", name, p, c.want)
+		}
+	}
+}
+
 // A number of another length is no number: what it says is not guessed.
 func TestFromBytes(t *testing.T) {
 	if v := FromBytes(DWord, []byte{1, 0, 0}); v.Kind != Binary || v.Number != 0 {
