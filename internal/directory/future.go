@@ -9,11 +9,15 @@ import (
 	"github.com/gmsactl/gmsactl/internal/sddl"
 )
 
+// FutureSID stands for an account of a domain that is yet to be made: the domain's SID with the
+// relative identifier 0, which no account has. It is as long as the account's own will be.
+func FutureSID(domain sddl.SID) (sddl.SID, error) { return sddl.ParseSID(domain.String() + "-0") }
+
 // FutureGMSA is a service account that is yet to be made, with the token that it will have: its
-// SID has the relative identifier 0, which nobody has, its primary group is Domain Computers, and
+// SID is [FutureSID], its primary group is Domain Computers, and
 // what that is in comes with it. [MS-SAMR] 3.1.1.8.1.
 func FutureGMSA(ctx context.Context, r Reader, d *Domain, dn, sAMAccountName string) (*Account, error) {
-	sid, err := sddl.ParseSID(d.SID.String() + "-0")
+	sid, err := FutureSID(d.SID)
 	if err != nil {
 		return nil, fmt.Errorf("name %s: %w", dn, err)
 	}

@@ -58,7 +58,7 @@ func CheckControl(d *directory.Domain, s *directory.Schema, object *directory.Ta
 		who  string
 		sids []sddl.SID
 	}
-	people := []person{{"Domain Admins", []sddl.SID{admins, mustSID("S-1-5-11"), mustSID("S-1-1-0")}}}
+	people := []person{{"Domain Admins", []sddl.SID{admins, sddl.MustParseSID("S-1-5-11"), sddl.MustParseSID("S-1-1-0")}}}
 	if caller != nil {
 		people = append(people, person{"whoever is bound", caller.SIDs})
 	}

@@ -9,12 +9,3 @@ import "github.com/gmsactl/gmsactl/internal/sddl"
 var (
 	resetPassword = sddl.MustParseGUID("00299570-246d-11d0-a768-00aa006e0529")
 )
-
-// mustSID is for the program's own SIDs.
-func mustSID(text string) sddl.SID {
-	s, err := sddl.ParseSID(text)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}

@@ -132,7 +132,7 @@ func TestRootKeys(t *testing.T) {
 }
 
 func TestMembership(t *testing.T) {
-	a, b := mustSID("S-1-5-21-1-2-3-1104"), mustSID("S-1-5-21-1-2-3-1105")
+	a, b := sddl.MustParseSID("S-1-5-21-1-2-3-1104"), sddl.MustParseSID("S-1-5-21-1-2-3-1105")
 	raw, err := Membership([]Principal{{SID: a}, {SID: b}})
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestMembership(t *testing.T) {
 }
 
 func TestRestrict(t *testing.T) {
-	domain, forest := mustSID("S-1-5-21-1-2-3"), mustSID("S-1-5-21-4-5-6")
+	domain, forest := sddl.MustParseSID("S-1-5-21-1-2-3"), sddl.MustParseSID("S-1-5-21-4-5-6")
 	acl := func(text string) *sddl.ACL {
 		d, err := sddl.ParseText("D:"+text, sddl.Aliases{Domain: domain, Forest: forest})
 		if err != nil {

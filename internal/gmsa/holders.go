@@ -73,7 +73,7 @@ func (f *Facts) Holders() (list []Holder, fault string) {
 	}
 	add(d.Owner)
 	if len(everybody.Rights) > 0 || len(everybody.Unclear) > 0 {
-		everybody.SID, everybody.sid, everybody.Name = "S-1-5-11", mustSID("S-1-5-11"), "Authenticated Users"
+		everybody.SID, everybody.sid, everybody.Name = "S-1-5-11", sddl.MustParseSID("S-1-5-11"), "Authenticated Users"
 		list = append(list, everybody)
 	}
 	for _, sid := range who {
@@ -105,12 +105,12 @@ func (f *Facts) Holders() (list []Holder, fault string) {
 }
 
 // ownerRights is OWNER RIGHTS: what stands for it is the owner's. [MS-DTYP] 2.4.2.4.
-var ownerRights = mustSID("S-1-3-4")
+var ownerRights = sddl.MustParseSID("S-1-3-4")
 
 // rights are the powers of a token that holds these SIDs besides what everybody's does.
 func (f *Facts) rights(class *acl.Class, sids []sddl.SID) Holder {
 	d := f.Object.Descriptor
-	token := acl.Token{SIDs: map[sddl.SID]acl.Via{mustSID("S-1-1-0"): acl.WellKnown, mustSID("S-1-5-11"): acl.WellKnown}, Complete: true}
+	token := acl.Token{SIDs: map[sddl.SID]acl.Via{sddl.MustParseSID("S-1-1-0"): acl.WellKnown, sddl.MustParseSID("S-1-5-11"): acl.WellKnown}, Complete: true}
 	for _, sid := range sids {
 		token.Account = sid
 		token.SIDs[sid] = acl.Own
@@ -174,7 +174,7 @@ func (f *Facts) ParentHolders() (list []Holder, fault string) {
 	}
 	// Where the account's own descriptor is not shown, it is taken to inherit.
 	inherits := f.Object.Descriptor == nil || !f.Object.Descriptor.Control.Has(sddl.DACLProtected)
-	everyone, authenticated := mustSID("S-1-1-0"), mustSID("S-1-5-11")
+	everyone, authenticated := sddl.MustParseSID("S-1-1-0"), sddl.MustParseSID("S-1-5-11")
 	var who []sddl.SID
 	add := func(sid sddl.SID) {
 		if !sid.IsZero() && sid != self && sid != ownerRights && !f.runsTheForest(sid) && !slices.Contains(who, sid) {

@@ -231,7 +231,7 @@ func Membership(who []Principal) ([]byte, error) {
 	for _, p := range who {
 		dacl.ACEs = append(dacl.ACEs, sddl.ACE{Type: sddl.Allow, Mask: sddl.FullControl, SID: p.SID})
 	}
-	d := (&sddl.Descriptor{Revision: 1, Control: sddl.SelfRelative | sddl.DACLPresent, Owner: mustSID("S-1-5-32-544")}).WithDACL(dacl)
+	d := (&sddl.Descriptor{Revision: 1, Control: sddl.SelfRelative | sddl.DACLPresent, Owner: sddl.MustParseSID("S-1-5-32-544")}).WithDACL(dacl)
 	return d.Append(nil)
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // self is PRINCIPAL SELF: the account itself, in its own descriptor.
-var self = mustSID("S-1-5-10")
+var self = sddl.MustParseSID("S-1-5-10")
 
 // genericRead is GENERIC_READ as AD stores it: list contents, read all properties, list
 // object, read permissions. [MS-ADTS] 5.1.3.2, 6.1.3.

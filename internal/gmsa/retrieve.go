@@ -166,7 +166,7 @@ func (x *expansion) verdict(dacl *sddl.ACL, who sddl.SID) string {
 		}
 	}
 	for _, sid := range []string{"S-1-1-0", "S-1-5-11"} {
-		token.SIDs[mustSID(sid)] = acl.WellKnown
+		token.SIDs[sddl.MustParseSID(sid)] = acl.WellKnown
 	}
 	switch acl.Check(dacl, sddl.SID{}, token, sddl.SID{}, nil, acl.Right{Mask: sddl.ReadProperty}).Effect {
 	case acl.Granted:

@@ -38,11 +38,11 @@ const (
 	probeHost   = probeDomain + "-1100"
 )
 
-func sidBytes(text string) string { return string(mustSID(text).Bytes()) }
+func sidBytes(text string) string { return string(sddl.MustParseSID(text).Bytes()) }
 
 func descriptor(t *testing.T, text string) *sddl.Descriptor {
 	t.Helper()
-	d, err := sddl.ParseText(text, sddl.Aliases{Domain: mustSID(probeDomain), Forest: mustSID(probeDomain)})
+	d, err := sddl.ParseText(text, sddl.Aliases{Domain: sddl.MustParseSID(probeDomain), Forest: sddl.MustParseSID(probeDomain)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +60,8 @@ func descriptorBytes(t *testing.T, text string) string {
 
 // Who may have the password is never said to be well where somebody may be hidden.
 func TestHiddenRetrieversAreUnknown(t *testing.T) {
-	d := &directory.Domain{DN: "DC=corp,DC=example", DNS: "corp.example", SID: mustSID(probeDomain)}
-	membership, err := Membership([]Principal{{SID: mustSID(probeHost)}, {SID: mustSID(probeGroup)}})
+	d := &directory.Domain{DN: "DC=corp,DC=example", DNS: "corp.example", SID: sddl.MustParseSID(probeDomain)}
+	membership, err := Membership([]Principal{{SID: sddl.MustParseSID(probeHost)}, {SID: sddl.MustParseSID(probeGroup)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestHiddenRetrieversAreUnknown(t *testing.T) {
 
 // What an account's container lets others do counts by every way to have the right.
 func TestParentHolders(t *testing.T) {
-	d := &directory.Domain{DN: "DC=corp,DC=example", SchemaDN: "CN=Schema,DC=corp,DC=example", ConfigurationDN: "CN=Configuration,DC=corp,DC=example", SID: mustSID(probeDomain), ForestSID: mustSID(probeDomain)}
+	d := &directory.Domain{DN: "DC=corp,DC=example", SchemaDN: "CN=Schema,DC=corp,DC=example", ConfigurationDN: "CN=Configuration,DC=corp,DC=example", SID: sddl.MustParseSID(probeDomain), ForestSID: sddl.MustParseSID(probeDomain)}
 	class := func(name string, number byte) directory.Entry {
 		return entry("CN="+name+","+d.SchemaDN, "objectClass", "classSchema", "lDAPDisplayName", name, "objectClassCategory", "1", "subClassOf", "top",
 			"schemaIDGUID", string(append(make([]byte, 15), number)))
@@ -163,12 +163,12 @@ func TestParentHolders(t *testing.T) {
 
 // The groups of a forest's root are known by their numbers where its SID is not.
 func TestPrivileged(t *testing.T) {
-	f := &Facts{Domain: &directory.Domain{SID: mustSID(probeDomain)}, Account: &directory.Account{Names: map[sddl.SID]string{mustSID(probeDomain + "-1101"): `CORP\DnsAdmins`}}}
+	f := &Facts{Domain: &directory.Domain{SID: sddl.MustParseSID(probeDomain)}, Account: &directory.Account{Names: map[sddl.SID]string{sddl.MustParseSID(probeDomain + "-1101"): `CORP\DnsAdmins`}}}
 	for sid, want := range map[string]Severity{
 		"S-1-5-32-544": Critical, "S-1-5-32-548": High, "S-1-5-32-545": Info, probeDomain + "-512": Critical, probeDomain + "-515": Info, probeDomain + "-1101": High,
 		"S-1-5-21-7-8-9-519": Critical, "S-1-5-21-7-8-9-518": Critical, "S-1-5-21-7-8-9-527": Critical, "S-1-5-21-7-8-9-1519": Info, probeDomain + "-517": High,
 	} {
-		if _, got := f.privileged(mustSID(sid)); got != want {
+		if _, got := f.privileged(sddl.MustParseSID(sid)); got != want {
 			t.Errorf("%s is %s, want %s", sid, got, want)
 		}
 	}

@@ -285,7 +285,7 @@ func TestReadRefusesAccountChanges(t *testing.T) {
 		{"an account of another class", made, func(p *Plan) { p.Create.SAMAccountName = "Administrator" }, "no name of a service account"},
 		{"an interval of nothing", made, func(p *Plan) { p.Create.IntervalDays = 0 }, "an interval of 0 days"},
 		{"for somebody who is there already", made, func(p *Plan) { p.Account.SID = domainSID + "-512" }, "another account"},
-		{"a placeholder that nobody makes", made, func(p *Plan) { p.Create = nil }, "is nobody"},
+		{"grants to nobody, whom nothing makes", made, func(p *Plan) { p.Create = nil }, "is nobody"},
 		{"an attribute of somebody else", made, func(p *Plan) { p.Attributes[0].DN = users }, "not the account of the plan"},
 		{"an attribute that no plan writes", made, func(p *Plan) { p.Attributes[0].Name = "servicePrincipalName" }, "none that a plan may write"},
 		{"an attribute twice", made, func(p *Plan) { p.Attributes = append(p.Attributes, p.Attributes[0]) }, "there twice"},

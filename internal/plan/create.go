@@ -56,11 +56,6 @@ type Created struct {
 	SID        string `json:"sid"`
 }
 
-// PlaceholderSID stands in a plan for an account that it creates: the domain's SID with the
-// relative identifier 0, which no account has. It is as long as the account's own will be, so
-// that nothing but these four bytes changes when it is known.
-func PlaceholderSID(domain sddl.SID) (sddl.SID, error) { return sddl.ParseSID(domain.String() + "-0") }
-
 func (c *Creation) target() string { return c.DN }
 func (c *Creation) what() string   { return "create" }
 
@@ -116,7 +111,7 @@ func (c *Creation) verify(ctx context.Context, r directory.Reader) error {
 // withAccount is the plan with the account that it has made in place of the one that was to
 // be: in the entries for it, and in what pins its attributes.
 func (p *Plan) withAccount(made *Created) (*Plan, error) {
-	placeholder, err := sddl.ParseSID(p.Account.SID)
+	future, err := sddl.ParseSID(p.Account.SID)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +137,7 @@ func (p *Plan) withAccount(made *Created) (*Plan, error) {
 		dacl := *after.DACL
 		dacl.ACEs = slices.Clone(dacl.ACEs)
 		for k := range dacl.ACEs {
-			if dacl.ACEs[k].SID == placeholder {
+			if dacl.ACEs[k].SID == future {
 				dacl.ACEs[k].SID = sid
 			}
 		}
@@ -152,8 +147,8 @@ func (p *Plan) withAccount(made *Created) (*Plan, error) {
 		// The words are the plan's, which was shown; only the SID in them was not known.
 		c.Add = slices.Clone(c.Add)
 		for k := range c.Add {
-			c.Add[k].SDDL = strings.ReplaceAll(c.Add[k].SDDL, placeholder.String(), made.SID)
-			c.Add[k].Words = strings.ReplaceAll(c.Add[k].Words, placeholder.String(), made.SID)
+			c.Add[k].SDDL = strings.ReplaceAll(c.Add[k].SDDL, future.String(), made.SID)
+			c.Add[k].Words = strings.ReplaceAll(c.Add[k].Words, future.String(), made.SID)
 		}
 		if err := c.check(); err != nil {
 			return nil, fmt.Errorf("change of %s: %w", c.DN, err)

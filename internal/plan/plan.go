@@ -46,7 +46,7 @@ type Plan struct {
 	Policies []Policy     `json:"policies"`
 	Targets  []string     `json:"targets"` // DNs, those without a change too
 
-	// In the order in which they are written. The account's SID is the placeholder where the plan creates it.
+	// In the order in which they are written. Where the plan creates the account, its SID is directory.FutureSID.
 	Create     *Creation         `json:"create,omitempty"`
 	Attributes []AttributeChange `json:"attributes,omitempty"` // of the account
 	Changes    []Change          `json:"changes"`
@@ -175,11 +175,11 @@ func (p *Plan) checkAccount() error {
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", p.Domain.DNS, err)
 		}
-		placeholder, err := PlaceholderSID(domain)
+		future, err := directory.FutureSID(domain)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", p.Domain.DNS, err)
 		}
-		if p.Account.SID != placeholder.String() || !directory.SameDN(p.Account.DN, p.Create.DN) {
+		if p.Account.SID != future.String() || !directory.SameDN(p.Account.DN, p.Create.DN) {
 			return fmt.Errorf("creation of %s: the plan is for another account", p.Create.DN)
 		}
 	}

@@ -15,19 +15,11 @@ import (
 
 // The SIDs that stand for somebody else. [MS-DTYP] 2.4.2.4.
 var (
-	creatorOwner  = mustSID("S-1-3-0")
-	creatorGroup  = mustSID("S-1-3-1")
-	ownerRights   = mustSID("S-1-3-4")
-	principalSelf = mustSID("S-1-5-10")
+	creatorOwner  = sddl.MustParseSID("S-1-3-0")
+	creatorGroup  = sddl.MustParseSID("S-1-3-1")
+	ownerRights   = sddl.MustParseSID("S-1-3-4")
+	principalSelf = sddl.MustParseSID("S-1-5-10")
 )
-
-func mustSID(text string) sddl.SID {
-	sid, err := sddl.ParseSID(text)
-	if err != nil {
-		panic(err)
-	}
-	return sid
-}
 
 func isStandIn(sid sddl.SID) bool {
 	return sid == creatorOwner || sid == creatorGroup || sid == ownerRights || sid == principalSelf
@@ -62,7 +54,7 @@ func (s *sweep) beyond(k *kindState) []beyond {
 		}
 	}
 	if d.DACL == nil {
-		a := sddl.ACE{Type: sddl.Allow, Mask: sddl.FullControl, SID: mustSID("S-1-1-0")}
+		a := sddl.ACE{Type: sddl.Allow, Mask: sddl.FullControl, SID: sddl.MustParseSID("S-1-1-0")}
 		return append(out, beyond{ace: a, via: acl.Own, here: a.Mask, all: a.Mask, risks: s.risksOf(&a, a.Mask, k.class, k, precious)})
 	}
 	for i := range d.DACL.ACEs {

@@ -8,10 +8,11 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/sddl"
 )
 
 func withSID(text string) attr {
-	return with("objectSid", string(mustSID(text).Bytes()))
+	return with("objectSid", string(sddl.MustParseSID(text).Bytes()))
 }
 
 // listed is what the excess says, one line an entry.

@@ -119,7 +119,7 @@ var (
 	preciousOfBuiltin = []uint32{544, 548, 549, 550, 551, 552}
 )
 
-var builtin = mustSID("S-1-5-32")
+var builtin = sddl.MustParseSID("S-1-5-32")
 
 // isPrecious says whether a SID is one that SDProp protects by its number, whether it has
 // done so or not.

@@ -460,7 +460,7 @@ func (s *sweep) descriptorOf(values [][]byte) *descriptor {
 }
 
 // nobody owns what somebody owns who is nothing to the account.
-var nobody = mustSID("S-1-0-0")
+var nobody = sddl.MustParseSID("S-1-0-0")
 
 // reduced is the descriptor without what is nothing to the account: entries and owners that
 // it has no part in. Many descriptors come to the same then, and are judged once.

@@ -53,6 +53,15 @@ func sidPrefix(s string) (SID, int, error) {
 // aliases of SDDL (BA, DA, ...) are not SIDs; see ParseText. [MS-DTYP] 2.4.2.1.
 func ParseSID(text string) (SID, error) { return parseSID(text, false) }
 
+// MustParseSID is ParseSID for a SID that stands in the program, and panics where it is none.
+func MustParseSID(text string) SID {
+	s, err := ParseSID(text)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 // parseSID reads the text form; leniently as Windows does, in either case, with every
 // number hexadecimal after 0x and octal after 0, and with too large sub-authorities cut.
 func parseSID(text string, lenient bool) (SID, error) {
