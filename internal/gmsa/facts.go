@@ -167,7 +167,7 @@ func (f *Facts) Texts(attr string) []string {
 func (f *Facts) Membership() []byte { return f.entry.Value(AttrMembership) }
 
 // Created is when the account was made; zero where it is not shown.
-func (f *Facts) Created() time.Time { return generalizedTime(f.entry.Text("whenCreated")) }
+func (f *Facts) Created() time.Time { return timeOf(directory.ParseTime, f.entry.Text("whenCreated")) }
 
 // Key is the key that the current password is made from.
 func (f *Facts) Key() (KeyID, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
@@ -76,7 +75,7 @@ func RootKeys(ctx context.Context, r directory.Reader, d *directory.Domain) (*KD
 		return nil, fmt.Errorf("read the clock of %s: %w", d.Host, err)
 	}
 	for _, e := range root {
-		k.Now = generalizedTime(e.Text("currentTime"))
+		k.Now = timeOf(directory.ParseTime, e.Text("currentTime"))
 	}
 	q := directory.Query{
 		Base: k.Container, Scope: directory.OneLevel, Any: []directory.Match{{Attr: "objectClass", Value: "msKds-ProvRootKey"}},
@@ -103,9 +102,9 @@ func RootKeys(ctx context.Context, r directory.Reader, d *directory.Domain) (*KD
 		if err != nil {
 			continue // something else that was put there
 		}
-		key := RootKey{ID: id, DN: e.DN, Created: FileTime(e.Text("msKds-CreateTime")), Start: FileTime(e.Text("msKds-UseStartTime"))}
+		key := RootKey{ID: id, DN: e.DN, Created: timeOf(directory.ParseFileTime, e.Text("msKds-CreateTime")), Start: timeOf(directory.ParseFileTime, e.Text("msKds-UseStartTime"))}
 		if key.Created.IsZero() {
-			key.Created = generalizedTime(e.Text("whenCreated"))
+			key.Created = timeOf(directory.ParseTime, e.Text("whenCreated"))
 		}
 		k.Sight = max(k.Sight, Unreadable)
 		if !key.Start.IsZero() {
@@ -181,22 +180,11 @@ func (k *KDS) Check() (notes []string, err error) {
 // stamp is a time for people everywhere.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// FileTime reads a count of 100 ns since 1601. [MS-DTYP] 2.3.3.
-func FileTime(text string) time.Time {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 || n == 1<<63-1 {
+// timeOf is a time that an attribute shows; zero where it shows none.
+func timeOf(parse func(string) (time.Time, error), text string) time.Time {
+	t, err := parse(text)
+	if err != nil {
 		return time.Time{}
 	}
-	const epoch = 11644473600 // seconds from 1601 to 1970
-	return time.Unix(n/1e7-epoch, n%1e7*100).UTC()
-}
-
-// generalizedTime reads 20260102030405.0Z. RFC 4517, 3.3.13.
-func generalizedTime(text string) time.Time {
-	for _, layout := range []string{"20060102150405.0Z", "20060102150405Z", "20060102150405.000Z"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC()
-		}
-	}
-	return time.Time{}
+	return t
 }

@@ -213,13 +213,15 @@ func (s *snapshot) hostOf(e directory.Entry) host {
 	if n, err := strconv.ParseInt(e.Text(gmsa.AttrEncTypes), 10, 64); err == nil {
 		h.encTypes = &n
 	}
-	h.lastLogon = gmsa.FileTime(e.Text("lastLogonTimestamp"))
+	if logon, err := directory.ParseFileTime(e.Text("lastLogonTimestamp")); err == nil {
+		h.lastLogon = logon
+	}
 	if s.readers != nil && s.readers.Shown && s.readers.Damaged == "" {
 		h.mayKnown = true
 		h.mayRead = s.readers.Everyone
 		for _, entry := range s.readers.Entries {
 			h.mayRead = h.mayRead || entry.Access == "allow" && entry.Wide != ""
-			h.mayKnown = h.mayKnown && entry.Unseen == ""
+			h.mayKnown = h.mayKnown && entry.Unseen == "" && entry.Kind != gmsa.KindUnresolved && entry.Kind != gmsa.KindForeign
 		}
 		for _, m := range s.readers.Members {
 			if directory.SameDN(m.DN, e.DN) {

@@ -3,7 +3,6 @@ package whoami
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
@@ -64,7 +63,7 @@ func readClock(ctx context.Context, r directory.Reader, at timing) (*Clock, erro
 		if len(root) != 1 || root[0].Text("currentTime") == "" {
 			return nil, nil
 		}
-		told, err := parseTime(root[0].Text("currentTime"))
+		told, err := directory.ParseTime(root[0].Text("currentTime"))
 		if err != nil {
 			return nil, fmt.Errorf("read the server's clock: %w", err)
 		}
@@ -85,14 +84,4 @@ func readClock(ctx context.Context, r directory.Reader, at timing) (*Clock, erro
 		Ahead:  ((least + most) / 2).Round(time.Millisecond).Seconds(),
 		Within: ((most - least + 1) / 2).Round(time.Millisecond).Seconds(),
 	}, nil
-}
-
-// parseTime reads a GeneralizedTime in UTC. RFC 4517, 3.3.13.
-func parseTime(text string) (time.Time, error) {
-	whole, _, _ := strings.Cut(strings.TrimSuffix(text, "Z"), ".")
-	t, err := time.Parse("20060102150405", whole)
-	if err != nil || !strings.HasSuffix(text, "Z") {
-		return time.Time{}, fmt.Errorf("currentTime %q is no time", text)
-	}
-	return t, nil
 }
