@@ -38,7 +38,8 @@ export, on any machine; what the export does not hold is unknown. Neither asks a
 directory.
 
 --network contacts the published addresses of the public cloud, or of --cloud usgov, from
-here: names, ports, TLS, certificates, through --proxy where one is named. It sends
+here: names, ports, TLS, certificates, through --proxy where one is named. Of most only
+a suffix is published: --endpoint names hosts of yours behind one. It sends
 nothing but requests for a page, and asks no directory. --tls-reg prints the .reg file that enables TLS 1.2 on such a host, and does
 nothing else.
 
@@ -62,8 +63,8 @@ The exit code is 3 where a check fails or something could not be seen.`,
 				}
 				return a.preflightNetwork(cmd.Context(), p)
 			}
-			if cmd.Flags().Changed("proxy") || cmd.Flags().Changed("cloud") {
-				return errors.New("--proxy and --cloud go with --network: without it nothing is contacted")
+			if cmd.Flags().Changed("proxy") || cmd.Flags().Changed("cloud") || len(network.hosts) > 0 {
+				return errors.New("--proxy, --cloud and --endpoint go with --network: without it nothing is contacted")
 			}
 			if local || export != "" {
 				if local && export != "" || len(asked.Hosts)+len(asked.Scope) > 0 || tlsReg || a.connect.from != "" {

@@ -68,12 +68,14 @@ func hostRegistry(export string) (registry.Registry, error) {
 type networking struct {
 	on           bool
 	cloud, proxy string
+	hosts        []string
 }
 
 func (n *networking) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&n.on, "network", false, "contact the published addresses from here, and ask no directory")
 	flags.StringVar(&n.cloud, "cloud", "public", "with --network: public or usgov, whose addresses are `published`")
+	flags.StringArrayVar(&n.hosts, "endpoint", nil, "with --network: `host` of yours behind a published suffix, tried on 443 and 8080; repeat for several")
 	flags.StringVar(&n.proxy, "proxy", "", "with --network: `URL` of the proxy, http://host:port; one with a password goes to GMSACTL_PROXY")
 }
 
@@ -84,6 +86,10 @@ func (n *networking) probe(timeout time.Duration, given bool) (*endpoints.Probe,
 	var ok bool
 	if p.Cloud, ok = endpoints.CloudNamed(n.cloud); !ok {
 		return nil, fmt.Errorf("--cloud %q: want public or usgov", n.cloud)
+	}
+	var err error
+	if p.Cloud, err = p.Cloud.With(n.hosts); err != nil {
+		return nil, fmt.Errorf("--endpoint: %w", err)
 	}
 	if n.proxy == "" {
 		return p, nil

@@ -2,10 +2,16 @@
 // TLS, certificates, and a proxy between. It contacts nothing else, and sends nothing of a directory.
 package endpoints
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Endpoint is one host and port.
 type Endpoint struct {
 	Host string
-	Port string // 443, or 80 for lists of revoked certificates
+	Port string // 443, 80 for lists of revoked certificates, 8080 for the agent's status
 	Use  string
 }
 
@@ -21,6 +27,7 @@ const (
 	useRevoked  = "to verify certificates"
 	useRegister = "to register the agent"
 	useService  = "to talk to Microsoft Entra ID"
+	useStatus   = "to tell the agent's status where 443 is not open (optional)"
 )
 
 // Clouds are the published lists. Source: "Prerequisites for Microsoft Entra Cloud Sync", Firewall
@@ -38,6 +45,25 @@ var Clouds = []Cloud{
 		{"ctldl.windowsupdate.us", "80", useRegister},
 	}, []string{"*.msappproxy.us", "*.servicebus.usgovcloudapi.net", "*.microsoftonline.us", "*.microsoftonline-p.us", "*.msauth.net", "*.msauthimages.net", "*.msecnd.net",
 		"*.msftauth.net", "*.msftauthimages.net", "*.phonefactor.net", "*.microsoft.us"}},
+}
+
+// With is the cloud with hosts besides that somebody knows to be theirs, each on port 443, and on
+// 8080, where agents tell their status when 443 is not open. A host behind none of the published
+// suffixes is an error: it says nothing of what agents talk to.
+func (c Cloud) With(hosts []string) (Cloud, error) {
+	c.Endpoints = slices.Clone(c.Endpoints)
+	for _, host := range hosts {
+		host = strings.ToLower(strings.TrimSuffix(host, "."))
+		behind := func(suffix string) bool {
+			name, ok := strings.CutSuffix(host, strings.TrimPrefix(suffix, "*"))
+			return ok && name != "" && !strings.ContainsAny(name, "/:@ ")
+		}
+		if !slices.ContainsFunc(c.Suffixes, behind) {
+			return c, fmt.Errorf("%q is behind none of %s", host, strings.Join(c.Suffixes, ", "))
+		}
+		c.Endpoints = append(c.Endpoints, Endpoint{host, "443", useService}, Endpoint{host, "8080", useStatus})
+	}
+	return c, nil
 }
 
 // CloudNamed is the cloud of that name; false where there is none.

@@ -53,9 +53,12 @@ func (p *Probe) Run(ctx context.Context) ([]preflight.Check, error) {
 			return nil, err
 		}
 		c := preflight.Check{Group: group, ID: "endpoint", Title: e.Host + ":" + e.Port, Want: "reachable, " + e.Use, Source: page, Fix: "allow it in the firewall, or in the proxy"}
-		if e.Port == "80" {
+		switch e.Port {
+		case "80":
 			c.Result, c.Seen = p.plain(ctx, e)
-		} else {
+		case "8080":
+			c.Result, c.Seen = p.optional(ctx, e)
+		default:
 			c.Want = "reachable with TLS 1.2 or later and its own certificate, " + e.Use
 			c.Result, c.Seen = p.secure(ctx, e)
 		}
@@ -68,7 +71,7 @@ func (p *Probe) Run(ctx context.Context) ([]preflight.Check, error) {
 		return nil, err
 	}
 	for _, suffix := range p.Cloud.Suffixes {
-		out = append(out, preflight.Check{Group: group, ID: "suffix", Title: suffix, Result: preflight.Manual, Seen: "no host behind it is published, so none was tried", Want: "outbound ports 443 and, where that is not open, 8080",
+		out = append(out, preflight.Check{Group: group, ID: "suffix", Title: suffix, Result: preflight.Manual, Seen: "no host behind it is published; those that you name are tried", Want: "outbound ports 443 and, where that is not open, 8080",
 			Source: page, Fix: "look at the firewall's rules"})
 	}
 	return out, nil
@@ -208,6 +211,16 @@ func (p *Probe) secure(ctx context.Context, e Endpoint) (preflight.Verdict, stri
 		return preflight.Warn, fmt.Sprintf("%s, and a certificate of %q: if that is your own authority, a proxy reads what is sent, which is not supported", seen, issuer)
 	}
 	return preflight.Pass, fmt.Sprintf("%s, certificate of %s", seen, issuer)
+}
+
+// optional looks whether a port that need not be open is.
+func (p *Probe) optional(ctx context.Context, e Endpoint) (preflight.Verdict, string) {
+	conn, err := p.connect(ctx, e, true)
+	if err != nil {
+		return preflight.Warn, p.hide(err)
+	}
+	conn.Close()
+	return preflight.Pass, "open"
 }
 
 // plain looks at an endpoint without TLS.

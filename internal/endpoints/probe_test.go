@@ -238,6 +238,41 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// Port 8080 need not be open; whether it is, directly or through a proxy, is said.
+func TestStatusPort(t *testing.T) {
+	status := Endpoint{"a.msappproxy.net", "8080", "x"}
+	if got := only(t, to(listen(t, func(net.Conn) {}), nil, status), "endpoint"); got.Result != preflight.Pass || got.Seen != "open" {
+		t.Errorf("open: %s, %s", got.Result, got.Seen)
+	}
+	shut := to("", nil, status)
+	shut.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("connection refused") }
+	if got := only(t, shut, "endpoint"); got.Result != preflight.Warn || !strings.Contains(got.Seen, "connection refused") {
+		t.Errorf("shut: %s, %s", got.Result, got.Seen)
+	}
+	proxied := to("", nil, status)
+	proxied.Dial, proxied.Proxy = nil, &url.URL{Scheme: "http", Host: says(t, "HTTP/1.1 403 Forbidden\r\n\r\n")}
+	if got := only(t, proxied, "endpoint"); got.Result != preflight.Warn || !strings.Contains(got.Seen, "403") {
+		t.Errorf("through a proxy that makes no tunnel: %s, %s", got.Result, got.Seen)
+	}
+}
+
+func TestHostsOfOnesOwn(t *testing.T) {
+	public, _ := CloudNamed("public")
+	got, err := public.With([]string{"Tenant.msappproxy.net."})
+	if err != nil || len(got.Endpoints) != len(public.Endpoints)+2 {
+		t.Fatalf("got %+v, %v", got.Endpoints, err)
+	}
+	last := got.Endpoints[len(public.Endpoints):]
+	if last[0].Host != "tenant.msappproxy.net" || last[0].Port != "443" || last[1].Host != "tenant.msappproxy.net" || last[1].Port != "8080" {
+		t.Errorf("got %+v", last)
+	}
+	for _, host := range []string{"", "msappproxy.net", ".msappproxy.net", "example.com", "msappproxy.net.example.com", "xmsappproxy.net", "user@a.msappproxy.net", "a/b.msappproxy.net", "a.msappproxy.us"} {
+		if _, err := public.With([]string{host}); err == nil {
+			t.Errorf("%q is taken", host)
+		}
+	}
+}
+
 func TestClouds(t *testing.T) {
 	for _, c := range Clouds {
 		if len(c.Endpoints) == 0 || len(c.Suffixes) == 0 {

@@ -54,7 +54,18 @@ func ParseExport(b []byte) (*Export, error) {
 	for i := 1; i < len(lines); i++ {
 		number := i + 1
 		line := strings.TrimSpace(lines[i])
-		if goesOn(line) {
+		if open := scan(line, 0); open == '"' {
+			// A text with line ends in it stands over several lines, as it is.
+			var whole strings.Builder
+			whole.WriteString(line)
+			for open == '"' && i+1 < len(lines) {
+				i++
+				next := strings.TrimSuffix(lines[i], "\r")
+				whole.WriteString("\n" + next)
+				open = scan(next, open)
+			}
+			line = strings.TrimSpace(whole.String())
+		} else if goesOn(line) {
 			var whole strings.Builder
 			for goesOn(line) && i+1 < len(lines) {
 				whole.WriteString(strings.TrimSuffix(line, `\`))
@@ -81,25 +92,30 @@ func ParseExport(b []byte) (*Export, error) {
 	return e, nil
 }
 
-// goesOn says whether a value of bytes goes on in the next line: it ends in a backslash that is part
-// of no key, text or comment. Such a one would swallow the next line's value.
-func goesOn(line string) bool {
-	if !strings.HasSuffix(line, `\`) || strings.HasPrefix(line, "[") {
-		return false
+// scan says what a line ends inside of, if it began inside of open: '"' a text, ';' a comment, '[' a
+// key, or 0.
+func scan(line string, open byte) byte {
+	if open == 0 && strings.HasPrefix(line, "[") {
+		return '['
 	}
-	inside := false
 	for i := 0; i < len(line); i++ {
 		switch {
+		case line[i] == '"' && open == '"':
+			open = 0
 		case line[i] == '"':
-			inside = !inside
-		case inside && line[i] == '\\':
+			open = '"'
+		case open == '"' && line[i] == '\\':
 			i++
-		case !inside && line[i] == ';':
-			return false
+		case open == 0 && line[i] == ';':
+			return ';'
 		}
 	}
-	return !inside
+	return open
 }
+
+// goesOn says whether a value of bytes goes on in the next line: it ends in a backslash that is part
+// of no key, text or comment. Such a one would swallow the next line's value.
+func goesOn(line string) bool { return strings.HasSuffix(line, `\`) && scan(line, 0) == 0 }
 
 func decode(b []byte) (string, error) {
 	switch {

@@ -74,7 +74,7 @@ func TestParseExportRefuses(t *testing.T) {
 		"nothing": {"", 1}, "another file": {"PK", 1}, "another version": {"Windows Registry Editor Version 6.00\n", 1}, "UTF-16 without its mark": {"W\x00i\x00", 1},
 		"half a character": {"\xff\xfeW\x00i", 1}, "a value before any key": {header5 + "\n\"a\"=dword:1\n", 2}, "a key without its end": {header5 + "\n[HKEY_LOCAL_MACHINE\\A\n", 2},
 		"a key of no hive": {header5 + "\n[SOFTWARE\\A]\n", 2}, "an empty key": {header5 + "\n[]\n", 2}, "a name without quotes": {key + "a=dword:1\n", 3}, "a name without its end": {key + "\"a=dword:1\n", 3},
-		"no value": {key + "\"a\"\n", 3}, "an empty value": {key + "\"a\"=\n", 3}, "a text without its end": {key + "\"a\"=\"b\n", 3}, "something behind a text": {key + "\"a\"=\"b\" c\n", 3},
+		"no value": {key + "\"a\"\n", 3}, "an empty value": {key + "\"a\"=\n", 3}, "a text without its end": {key + "\"a\"=\"b\n", 3}, "a text that ends in the next value": {key + "\"a\"=\"b\n\"EnableScripts\"=dword:0\n", 3}, "something behind a text": {key + "\"a\"=\"b\" c\n", 3},
 		"a number that is none": {key + "\"a\"=dword:xyz\n", 3}, "a number too large": {key + "\"a\"=dword:100000000\n", 3}, "bytes that are none": {key + "\"a\"=hex:0g\n", 3}, "half a byte": {key + "\"a\"=hex:012\n", 3},
 		"a kind that is none": {key + "\"a\"=hex(zz):00\n", 3}, "an unknown kind": {key + "\"a\"=float:1\n", 3}, "a value of a deleted key": {header5 + "\n[-HKEY_LOCAL_MACHINE\\A]\n\"a\"=dword:1\n", 3},
 		"an escape at the end": {key + "\"a\\", 3},
@@ -95,14 +95,16 @@ func TestParseExportLosesAndKeepsNothing(t *testing.T) {
 		text, key string
 		want      Presence
 	}{
-		"a comment that ends in a backslash":                   {"[" + key + "]\n; C:\\\n\"x\"=dword:0\n", key, Present},
-		"a comment behind a number that does":                  {"[" + key + "]\n\"y\"=dword:1 ; C:\\\n\"x\"=dword:0\n", key, Present},
-		"a comment behind a text that does":                    {"[" + key + "]\n\"y\"=\";\\\"\" ; C:\\\n\"x\"=dword:0\n", key, Present},
-		"bytes that go on, of a name with a semicolon":         {"[" + key + "]\n\"y;\"=hex:01,\\\n  02\n\"x\"=dword:0\n", key, Present},
-		"a key whose parent is deleted behind it":              {"[" + key + "\\B]\n\"x\"=dword:1\n[-" + key + "]\n", key + `\B`, Absent},
-		"a key whose parent is deleted and made again":         {"[" + key + "\\B]\n\"x\"=dword:1\n[-" + key + "]\n[" + key + "]\n", key + `\B`, Absent},
-		"a key that is made behind its parent's deletion":      {"[-" + key + "]\n[" + key + "\\B]\n\"x\"=dword:1\n", key + `\B`, Present},
-		"a key of which another's name that is deleted begins": {"[" + key + "B]\n\"x\"=dword:1\n[-" + key + "]\n", key + "B", Present},
+		"a comment that ends in a backslash":                          {"[" + key + "]\n; C:\\\n\"x\"=dword:0\n", key, Present},
+		"a comment behind a number that does":                         {"[" + key + "]\n\"y\"=dword:1 ; C:\\\n\"x\"=dword:0\n", key, Present},
+		"a comment behind a text that does":                           {"[" + key + "]\n\"y\"=\";\\\"\" ; C:\\\n\"x\"=dword:0\n", key, Present},
+		"bytes that go on, of a name with a semicolon":                {"[" + key + "]\n\"y;\"=hex:01,\\\n  02\n\"x\"=dword:0\n", key, Present},
+		"a text over two lines, of which the second looks like a key": {"[" + key + "]\n\"y\"=\"one\n[HKEY_LOCAL_MACHINE\\B]\"\n\"x\"=dword:0\n", key, Present},
+		"a text over two lines with a quote in it":                    {"[" + key + "]\n\"y\"=\"one \\\"\ntwo\" ; behind it\n\"x\"=dword:0\n", key, Present},
+		"a key whose parent is deleted behind it":                     {"[" + key + "\\B]\n\"x\"=dword:1\n[-" + key + "]\n", key + `\B`, Absent},
+		"a key whose parent is deleted and made again":                {"[" + key + "\\B]\n\"x\"=dword:1\n[-" + key + "]\n[" + key + "]\n", key + `\B`, Absent},
+		"a key that is made behind its parent's deletion":             {"[-" + key + "]\n[" + key + "\\B]\n\"x\"=dword:1\n", key + `\B`, Present},
+		"a key of which another's name that is deleted begins":        {"[" + key + "B]\n\"x\"=dword:1\n[-" + key + "]\n", key + "B", Present},
 	} {
 		e, err := ParseExport([]byte(header5 + "\n" + c.text))
 		if err != nil {
