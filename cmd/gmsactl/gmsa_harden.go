@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -139,7 +140,11 @@ func (a *app) keepControl(ctx context.Context, r directory.Reader, s *audit.Snap
 				return err
 			}
 		}
-		if err := gmsa.CheckControl(s.Domain, s.Schema, s.Targets[0], c.After, caller); err != nil {
+		at := slices.IndexFunc(s.Targets, func(t *directory.Target) bool { return directory.SameDN(t.DN, c.DN) })
+		if at < 0 {
+			return &directory.NotFoundError{DN: c.DN}
+		}
+		if err := gmsa.CheckControl(s.Domain, s.Schema, s.Targets[at], c.After, caller); err != nil {
 			return err
 		}
 	}

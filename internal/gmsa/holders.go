@@ -22,6 +22,9 @@ type Holder struct {
 	sid sddl.SID
 }
 
+// resetPassword is User-Force-Change-Password. [MS-ADTS] 5.1.3.2.1.
+var resetPassword = sddl.MustParseGUID("00299570-246d-11d0-a768-00aa006e0529")
+
 // power is a right with which an account can be taken over.
 type power struct {
 	words    string

@@ -86,17 +86,12 @@ func Harden(s *audit.Snapshot, account *directory.Target, have, membership []byt
 	if err != nil {
 		return nil, fmt.Errorf("harden %s: %w", account.DN, err)
 	}
-	entries, err := gmsa.RestrictedEntries(s.Domain.SID, s.Domain.ForestSID)
+	p.Notes, err = restrictionNotes(s, account.Descriptor, after)
 	if err != nil {
 		return nil, fmt.Errorf("harden %s: %w", account.DN, err)
 	}
-	// The first four are who has full control afterwards.
-	if owner := account.Descriptor.Owner; !slices.ContainsFunc(entries[:4], func(a sddl.ACE) bool { return a.SID == owner }) {
-		p.Notes = append(p.Notes, fmt.Sprintf("Its owner, %s, is not changed, and as the owner may be able to change its permissions again: make Domain Admins its owner.", owner))
-	}
 	if !holds(account.Descriptor, after) {
 		p.Changes = append(p.Changes, change)
-		p.Notes = append(p.Notes, lostDenies(account.Descriptor.DACL, after.DACL, audit.Names(s))...)
 	}
 	if err := p.checkGrants(); err != nil {
 		return nil, err
@@ -104,14 +99,28 @@ func Harden(s *audit.Snapshot, account *directory.Target, have, membership []byt
 	return p, p.checkAccount()
 }
 
-// lostDenies names the entries that deny and go: with them goes what kept somebody out who is
-// among those who may read the account.
-func lostDenies(before, after *sddl.ACL, names words.Names) (notes []string) {
-	removed, _ := sddl.DiffACEs(before.ACEs, after.ACEs)
+// restrictionNotes say what the restricted permissions do not bring, and what they take besides: an
+// owner stays, who may be able to change the permissions again, and entries that deny may go, with which
+// goes what kept somebody out who is among those who may read the account.
+func restrictionNotes(s *audit.Snapshot, before, after *sddl.Descriptor) (notes []string, err error) {
+	entries, err := gmsa.RestrictedEntries(s.Domain.SID, s.Domain.ForestSID)
+	if err != nil {
+		return nil, err
+	}
+	names := audit.Names(s)
+	full := func(a sddl.ACE) bool { return a.SID == before.Owner && a.Mask == sddl.FullControl }
+	if !slices.ContainsFunc(entries, full) {
+		who := names.SID(before.Owner)
+		if who == "" {
+			who = before.Owner.String()
+		}
+		notes = append(notes, fmt.Sprintf("Its owner, %s, is not changed, and as the owner may be able to change its permissions again: make Domain Admins its owner.", who))
+	}
+	removed, _ := sddl.DiffACEs(before.DACL.ACEs, after.DACL.ACEs)
 	for _, a := range removed {
 		if a.Type.IsDeny() {
 			notes = append(notes, "An entry that denies goes: "+words.ACE(a, names)+".")
 		}
 	}
-	return notes
+	return notes, nil
 }

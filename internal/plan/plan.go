@@ -302,6 +302,20 @@ func (p *Plan) Describe(s *audit.Snapshot) error {
 		}
 	}
 	p.Notes = append(moved, nested(p.Changes)...)
+	for i := range p.Changes {
+		if p.Changes[i].Protection != ProtectOn {
+			continue
+		}
+		before, after, err := p.Changes[i].parse()
+		if err != nil {
+			return fmt.Errorf("change of %s: %w", p.Changes[i].DN, err)
+		}
+		notes, err := restrictionNotes(s, before, after)
+		if err != nil {
+			return fmt.Errorf("change of %s: %w", p.Changes[i].DN, err)
+		}
+		p.Notes = append(p.Notes, notes...)
+	}
 	return checkChanges(p.Changes)
 }
 

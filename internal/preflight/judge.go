@@ -172,7 +172,10 @@ func (s *snapshot) accountChecks() []Check {
 	who := Check{ID: "account-retrievers", Title: "Who may have its password", Want: "the agent hosts, and nobody else", Source: sourceGMSA, Fix: "gmsactl gmsa harden " + strings.TrimSuffix(f.Account.Name, "$") + " --host AGENT1 --host AGENT2"}
 	r := s.readers
 	wide := slices.ContainsFunc(r.Entries, func(e gmsa.Entry) bool { return e.Access != "deny" && e.Wide != "" })
-	unseen := slices.ContainsFunc(r.Entries, func(e gmsa.Entry) bool { return e.Unseen != "" || e.Access == "conditional" })
+	// A group that is kept from whoever reads looks as if it were deleted.
+	unseen := slices.ContainsFunc(r.Entries, func(e gmsa.Entry) bool {
+		return e.Unseen != "" || e.Access == "conditional" || e.Access == "allow" && e.Kind == gmsa.KindUnresolved
+	})
 	who.Seen = fmt.Sprintf("%d hosts, %d people, %d others", r.Hosts, r.People, r.Others)
 	switch {
 	case !r.Shown && !f.Sees(gmsa.AttrMembership), r.Damaged != "":

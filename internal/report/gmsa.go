@@ -152,10 +152,14 @@ func holdersText(p *printer, holders []gmsa.Holder, style Style) {
 		if h.Owner {
 			line += ", its owner"
 		}
-		line += ": " + strings.Join(h.Rights, ", ")
-		if len(h.Unclear) > 0 {
-			line += "; perhaps " + strings.Join(h.Unclear, ", ")
+		var what []string
+		if len(h.Rights) > 0 {
+			what = append(what, strings.Join(h.Rights, ", "))
 		}
+		if len(h.Unclear) > 0 {
+			what = append(what, "perhaps "+strings.Join(h.Unclear, ", "))
+		}
+		line += ": " + strings.Join(what, "; ")
 		p.wrapped("  ", "    ", line)
 	}
 	if len(expected) > 0 {

@@ -106,12 +106,14 @@ func TestAccountGolden(t *testing.T) {
 		Outcomes: []plan.Outcome{{DN: "CN=newAgent,DC=corp,DC=example", What: "create", State: plan.Verified}, {DN: "CN=newAgent,DC=corp,DC=example", What: gmsa.AttrMembership, State: plan.Refused, Error: "no"}},
 	}
 	for name, render := range map[string]func(*bytes.Buffer) error{
-		"gmsa.txt":            func(b *bytes.Buffer) error { return ServiceAccount(b, shownAccount(), Style{}) },
-		"gmsa-colour.txt":     func(b *bytes.Buffer) error { return ServiceAccount(b, shownAccount(), colour) },
-		"gmsa-hidden.txt":     func(b *bytes.Buffer) error { return ServiceAccount(b, hiddenAccount(), Style{}) },
-		"gmsa.json":           func(b *bytes.Buffer) error { return JSON(b, shownAccount()) },
-		"plan-account.txt":    func(b *bytes.Buffer) error { return Plan(b, accountPlan(t), Style{}) },
-		"outcome-account.txt": func(b *bytes.Buffer) error { return Outcome(b, made, Style{}) },
+		"gmsa.txt":             func(b *bytes.Buffer) error { return ServiceAccount(b, shownAccount(), Style{}) },
+		"gmsa-colour.txt":      func(b *bytes.Buffer) error { return ServiceAccount(b, shownAccount(), colour) },
+		"gmsa-hidden.txt":      func(b *bytes.Buffer) error { return ServiceAccount(b, hiddenAccount(), Style{}) },
+		"gmsa.json":            func(b *bytes.Buffer) error { return JSON(b, shownAccount()) },
+		"plan-account.txt":     func(b *bytes.Buffer) error { return Plan(b, accountPlan(t), Style{}) },
+		"plan-account.json":    func(b *bytes.Buffer) error { return JSON(b, accountPlan(t)) },
+		"outcome-account.json": func(b *bytes.Buffer) error { return JSON(b, made) },
+		"outcome-account.txt":  func(b *bytes.Buffer) error { return Outcome(b, made, Style{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
