@@ -151,6 +151,35 @@ func TestGMSACreateJourney(t *testing.T) {
 	}
 }
 
+// What is asked for is what is made, and who is in a group that is named may have the password.
+func TestGMSACreateOptions(t *testing.T) {
+	lab := labtest.Require(t)
+	agent, agentPassword := computer(t, lab, "ag")
+	other, otherPassword := computer(t, lab, "ot")
+	ou := lab.CreateOU(t, "opts")
+	group := labtest.Unique("agents")
+	lab.Run(t, "samba-tool", "group", "add", group)
+	t.Cleanup(func() { lab.Run(t, "samba-tool", "group", "delete", group) })
+	lab.Run(t, "samba-tool", "group", "addmembers", group, agent)
+	u := administrator(t, lab)
+	name := labtest.Unique("opts")
+	u.want(exitOK, "gmsa", "create", name, "--group", group, "--container", ou, "--interval", "15", "--dns-name", "agents."+name+".example",
+		"--enctypes", "aes,rc4", "--description", "Agents' account", "--yes")
+	dn := "CN=" + name + "," + ou
+	shown := lab.Run(t, "ldbsearch", "-H", database, "-b", dn, "-s", "base")
+	for _, line := range []string{"msDS-SupportedEncryptionTypes: 28\n", "msDS-ManagedPasswordInterval: 15\n", "dNSHostName: agents." + name + ".example\n", "description: Agents' account\n"} {
+		says(t, shown, line)
+	}
+	if _, err := managedPassword(t, lab, agent, agentPassword, dn); err != nil {
+		t.Errorf("who is in the group: %v", err)
+	}
+	if _, err := managedPassword(t, lab, other, otherPassword, dn); err == nil {
+		t.Error("who is not in the group is given the password")
+	}
+	got := u.want(exitError, "gmsa", "create", name, "--group", group, "--container", ou, "--interval", "30", "--yes")
+	says(t, got.stderr, "its password interval is 15 days, which cannot be changed")
+}
+
 func TestGMSACreateRefuses(t *testing.T) {
 	lab := labtest.Require(t)
 	agent, _ := computer(t, lab, "ag")
@@ -285,12 +314,15 @@ func TestGMSAHardenJourney(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		return s.WriteAttribute(t.Context(), dn, "description", nil, [][]byte{[]byte("mine")})
+		value, err := gmsa.MembershipOf(t.Context(), s, dn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.WriteAttribute(t.Context(), dn, gmsa.AttrMembership, [][]byte{value}, [][]byte{value})
 	}
 	if err := takeOver(); err != nil {
 		t.Fatalf("before: %v", err)
 	}
-	lab.RunInput(t, "dn: "+dn+"\nchangetype: modify\ndelete: description\n", "ldbmodify", "-H", database)
 	before := descriptor(t, lab, dn)
 
 	t.Run("whoever would lock himself out is refused", func(t *testing.T) {
@@ -336,6 +368,49 @@ func TestGMSAHardenJourney(t *testing.T) {
 	now := descriptor(t, lab, dn)
 	if got, want := now.Text(sddl.Aliases{}), before.Text(sddl.Aliases{}); got != want {
 		t.Errorf("after rollback:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// The password is for the hosts that are named and for nobody else, until it is rolled back; an
+// owner who stays is named, also by a plan that was saved.
+func TestGMSAHardenHosts(t *testing.T) {
+	lab := labtest.Require(t)
+	before, beforePassword := computer(t, lab, "be")
+	after, afterPassword := computer(t, lab, "af")
+	owner := lab.CreateUser(t, "owner", "Kl3in-und-Gr0ss!")
+	u := administrator(t, lab)
+	name := labtest.Unique("host")
+	u.want(exitOK, "gmsa", "create", name, "--host", before, "--yes")
+	t.Cleanup(func() { lab.Run(t, "samba-tool", "service-account", "delete", "--name="+name) })
+	dn := "CN=" + name + ",CN=Managed Service Accounts," + lab.BaseDN
+	may := func(who, password string) bool {
+		_, err := managedPassword(t, lab, who, password, dn)
+		return err == nil
+	}
+	lab.RunInput(t, inDatabase+`
+from samba.dcerpc import security
+from samba.ndr import ndr_pack, ndr_unpack
+dn, owner = sys.argv[1:]
+sd = ndr_unpack(security.descriptor, db.search(dn, scope=ldb.SCOPE_BASE, attrs=["nTSecurityDescriptor"])[0]["nTSecurityDescriptor"][0])
+sd.owner_sid = security.dom_sid(owner)
+m = ldb.Message(); m.dn = ldb.Dn(db, dn)
+m["x"] = ldb.MessageElement(ndr_pack(sd), ldb.FLAG_MOD_REPLACE, "nTSecurityDescriptor")
+db.modify(m)
+`, "python3", "-", dn, owner.SID)
+
+	u.want(exitFindings, "gmsa", "harden", name, "--host", after, "--out", u.file("plan.json"))
+	applied := u.want(exitOK, "apply", "--yes", u.file("plan.json"), "--backup", u.file("b.json"))
+	says(t, applied.stdout, "Note: Its owner, "+owner.SID)
+	says(t, applied.stdout, "may have the password")
+	if may(before, beforePassword) || !may(after, afterPassword) {
+		t.Errorf("after harden: before %v, after %v", may(before, beforePassword), may(after, afterPassword))
+	}
+	again := u.want(exitOK, "gmsa", "harden", name, "--host", after, "--yes")
+	says(t, again.stdout, "Note: Its owner, ")
+	says(t, again.stdout, "Nothing to write.")
+	u.want(exitOK, "rollback", "--yes", u.file("b.json"))
+	if !may(before, beforePassword) || may(after, afterPassword) {
+		t.Errorf("after rollback: before %v, after %v", may(before, beforePassword), may(after, afterPassword))
 	}
 }
 

@@ -266,6 +266,80 @@ func TestHarden(t *testing.T) {
 	}
 }
 
+// Wherever a harden stops, the states say what is known, and a second run does the rest; so does its
+// way back.
+func TestHardenStops(t *testing.T) {
+	for at, want := range []string{"refused not-done", "verified refused"} {
+		for _, lost := range []bool{false, true} {
+			for _, back := range []bool{false, true} {
+				f := newForest(t)
+				s, object := accountObject(t, f)
+				f.set(object.DN, gmsa.AttrMembership, nil)
+				p, err := Harden(s, object, nil, wanted(t).Membership, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if back {
+					var saved *Backup
+					if _, err := Apply(t.Context(), f, p, func(b *Backup) (string, error) { saved = b; return "b", nil }); err != nil {
+						t.Fatal(err)
+					}
+					if p, err = saved.Undo(t.Context(), f); err != nil {
+						t.Fatal(err)
+					}
+				}
+				first := len(f.writes)
+				f.onWrite = func(n int, _ string) error {
+					switch {
+					case n != first+at+1:
+						return nil
+					case lost:
+						return errLost
+					}
+					return refused("no")
+				}
+				want := want
+				if lost {
+					want = strings.Replace(want, "refused", "sent", 1)
+				}
+				if r, err := Apply(t.Context(), f, p, noSave); err == nil || states(r) != want {
+					t.Errorf("write %d, lost %v, back %v: %s, %v; want %s", at+1, lost, back, states(r), err, want)
+				}
+				f.onWrite = nil
+				if r, err := Apply(t.Context(), f, p, noSave); err != nil || strings.Contains(states(r), "not-done") {
+					t.Errorf("write %d, lost %v, back %v, again: %s, %v", at+1, lost, back, states(r), err)
+				}
+			}
+		}
+	}
+	t.Run("the membership was changed meanwhile", func(t *testing.T) {
+		f := newForest(t)
+		s, object := accountObject(t, f)
+		p, err := Harden(s, object, nil, wanted(t).Membership, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.set(object.DN, gmsa.AttrMembership, []byte("somebody else's"))
+		var stale *StaleError
+		if _, err := Apply(t.Context(), f, p, noSave); !errors.As(err, &stale) || len(f.writes) > 0 {
+			t.Errorf("%v, written %q", err, f.writes)
+		}
+	})
+	t.Run("what was written does not come back", func(t *testing.T) {
+		f := newForest(t)
+		s, object := accountObject(t, f)
+		f.set(object.DN, gmsa.AttrMembership, nil)
+		p, err := Harden(s, object, nil, wanted(t).Membership, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.afterWrite = func(int, string) error { f.set(object.DN, gmsa.AttrMembership, nil); return nil }
+		if r, err := Apply(t.Context(), f, p, noSave); err == nil || states(r) != "unverified not-done" {
+			t.Errorf("%s, %v", states(r), err)
+		}
+	})
+}
+
 // A plan file that says something else than gmsactl's plans do is refused.
 func TestReadRefusesAccountChanges(t *testing.T) {
 	f := newForest(t)

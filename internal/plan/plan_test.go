@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/gmsa"
 	"github.com/gmsactl/gmsactl/internal/sddl"
 	"github.com/gmsactl/gmsactl/internal/words"
 )
@@ -304,6 +305,9 @@ func asJSON(t testing.TB, v any) string {
 // A plan or backup that Read accepts does what it says, whatever else it may be.
 func FuzzReadPlan(f *testing.F) {
 	f.Add(written(f, demoPlan(f)))
+	for _, p := range accountPlans(f) {
+		f.Add(written(f, p))
+	}
 	for _, text := range seeds(f) {
 		f.Add(strings.ReplaceAll(text, "KIND", kindPlan))
 	}
@@ -314,6 +318,10 @@ func FuzzReadPlan(f *testing.F) {
 		}
 		if err == nil {
 			checkAccepted(t, p.Changes)
+			checkAcceptedAttributes(t, p.Attributes, p.Account.DN)
+			if p.Create != nil && !strings.HasSuffix(p.Account.SID, "-0") {
+				t.Error("it makes an account, and is for one that is there")
+			}
 			if again, err := Read(strings.NewReader(written(t, p))); err != nil || written(t, again) != written(t, p) {
 				t.Errorf("written again it is another: %v", err)
 			}
@@ -323,6 +331,13 @@ func FuzzReadPlan(f *testing.F) {
 
 func FuzzReadBackup(f *testing.F) {
 	f.Add(asBackup(f, demoPlan(f)))
+	for _, p := range accountPlans(f) {
+		for i := range p.Attributes {
+			p.Attributes[i].ObjectGUID = sddl.GUID{1}.String()
+		}
+		b := &Backup{Format: format, Kind: kindBackup, Domain: p.Domain, Account: p.Account, Attributes: p.Attributes, Changes: p.Changes, Made: &Created{DN: newDN, SID: newSID}}
+		f.Add(asJSON(f, b))
+	}
 	for _, text := range seeds(f) {
 		f.Add(strings.ReplaceAll(text, "KIND", kindBackup))
 	}
@@ -333,8 +348,36 @@ func FuzzReadBackup(f *testing.F) {
 		}
 		if err == nil {
 			checkAccepted(t, b.Changes)
+			checkAcceptedAttributes(t, b.Attributes, b.Account.DN)
 		}
 	})
+}
+
+// accountPlans make an account, and harden one.
+func accountPlans(f *testing.F) []*Plan {
+	made := creation(f, newForest(f))
+	s, object := accountObject(f, newForest(f))
+	hard, err := Harden(s, object, nil, wanted(f).Membership, false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return []*Plan{made, hard}
+}
+
+// checkAcceptedAttributes holds what was accepted to what may be written: an attribute of the
+// account, of the list, that lets not everybody in.
+func checkAcceptedAttributes(t *testing.T, list []AttributeChange, account string) {
+	t.Helper()
+	for _, c := range list {
+		if settable[c.Name] == nil || !directory.SameDN(c.DN, account) || len(c.After) > 1 {
+			t.Errorf("accepted: %s of %s with %d values, in a plan for %s", c.Name, c.DN, len(c.After), account)
+		}
+		for _, v := range c.After {
+			if d, err := sddl.Parse(v); c.Name == gmsa.AttrMembership && (err != nil || d.DACL == nil) {
+				t.Errorf("accepted: a membership that lets everybody in: %x", v)
+			}
+		}
+	}
 }
 
 // seeds are small files, which fuzzing gets further with than with real ones.
