@@ -97,6 +97,20 @@ func TestPreflightJourney(t *testing.T) {
 		}
 	}
 
+	// A group whose members are kept from whoever asks may have any number.
+	group := labtest.Unique("hides")
+	lab.Run(t, "samba-tool", "group", "add", group)
+	t.Cleanup(func() { lab.Run(t, "samba-tool", "group", "delete", group) })
+	lab.Run(t, "samba-tool", "group", "addmembers", group, ordinary.SAMAccountName)
+	hides := "CN=" + group + ",CN=Users," + lab.BaseDN
+	lab.Run(t, "samba-tool", "dsacl", "set", "--objectdn", hides, "--sddl", "(OD;;RP;bf9679c0-0de6-11d0-a285-00aa003049e2;;"+ordinary.SID+")")
+	if got := u.preflightResults(exitOK, "--scope", hides)["scope-object"]; got != "pass" {
+		t.Errorf("a group of one, for an administrator: %s", got)
+	}
+	if got := o.preflightResults(exitFindings, "--scope", hides)["scope-object"]; got != "unknown" {
+		t.Errorf("a group of one, for who may not see it: %s", got)
+	}
+
 	old := &user{t: t, dir: t.TempDir(), flags: []string{"--dc", lab.OldDC, "--user", lab.User, "--password-file", lab.OldPasswordFile}}
 	if got := old.preflightResults(exitFindings); got["external-directory-object-id"] != "fail" || got["domain-functional-level"] != "warn" {
 		t.Errorf("the old forest: attribute %s, functional level %s", got["external-directory-object-id"], got["domain-functional-level"])

@@ -52,6 +52,9 @@ type Container struct {
 // FindContainer is the container of that DN, or the domain's own where dn is empty. A
 // *ContainerError says why no service account can be in it.
 func FindContainer(ctx context.Context, r directory.Reader, d *directory.Domain, s *directory.Schema, dn string) (*Container, error) {
+	if class := s.Class(directory.ClassGMSA); class == nil || class.Defunct {
+		return nil, &ContainerError{"", "the schema has no class of group managed service accounts, which came with Windows Server 2012, or does not show it"}
+	}
 	if dn == "" {
 		var err error
 		if dn, err = DefaultContainer(ctx, r, d); err != nil {

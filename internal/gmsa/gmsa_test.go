@@ -203,3 +203,10 @@ func equalACEs(a, b []sddl.ACE) bool {
 	}
 	return true
 }
+
+func TestFindContainerInAnOldForest(t *testing.T) {
+	var none *ContainerError
+	if _, err := FindContainer(t.Context(), entries{}, &directory.Domain{}, &directory.Schema{}, ""); !errors.As(err, &none) || !strings.Contains(none.Why, "Windows Server 2012") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -254,7 +254,7 @@ func (x *expansion) expand(ctx context.Context, e *Entry, group directory.Entry)
 			return err
 		}
 		if len(listed) == 0 {
-			empty, err := x.showsMembers(ctx, at.entry.DN)
+			empty, err := ShowsMembers(ctx, x.r, x.d, at.entry.DN)
 			if err != nil {
 				return err
 			}
@@ -323,17 +323,17 @@ var (
 	membershipSet = sddl.MustParseGUID("bc0ac240-79a9-11d0-9020-00c04fc2d4cf")
 )
 
-// showsMembers says whether a group that lists no member has none: whoever reads may read the
+// ShowsMembers says whether a group that lists no member has none: whoever reads may read the
 // attribute. False where that is not certain.
-func (x *expansion) showsMembers(ctx context.Context, dn string) (bool, error) {
-	t, err := directory.LoadTarget(ctx, x.r, dn)
+func ShowsMembers(ctx context.Context, r directory.Reader, d *directory.Domain, dn string) (bool, error) {
+	t, err := directory.LoadTarget(ctx, r, dn)
 	if notShown(err) || err == nil && t.Descriptor == nil {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("read the permissions of %s: %w", dn, err)
 	}
-	caller, err := WhoReads(ctx, x.r, x.d)
+	caller, err := WhoReads(ctx, r, d)
 	if notShown(err) || err == nil && len(caller.SIDs) == 0 {
 		return false, nil
 	}

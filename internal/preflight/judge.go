@@ -328,9 +328,9 @@ func (s *snapshot) scopeChecks() (out []Check) {
 			case one.members > maxMembers:
 				c.Result, c.Seen, c.Fix = Fail, fmt.Sprintf("%d members", one.members), "use organizational units, or smaller groups"
 			case !one.counted:
-				c.Seen = fmt.Sprintf("%d members that it lists; whose primary group it is was not counted", one.members)
+				c.Seen = fmt.Sprintf("%d members; others may not be shown, or have it as their primary group", one.members)
 			case one.members == 0:
-				c.Result, c.Seen = Warn, "no members, or none that are shown"
+				c.Result, c.Seen = Warn, "no members"
 			default:
 				c.Result, c.Seen = Pass, fmt.Sprintf("%d members", one.members)
 			}

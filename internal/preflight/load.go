@@ -61,7 +61,7 @@ type host struct {
 type scoped struct {
 	dn, missing, class string
 	members            int
-	counted            bool // all of them: those whose primary group it is, too
+	counted            bool // all of them: those whose primary group it is, too, and none is hidden
 }
 
 var hostAttrs = []string{"objectClass", "objectSid", "sAMAccountName", "dNSHostName", "operatingSystem", "operatingSystemVersion", "userAccountControl", gmsa.AttrEncTypes, "lastLogonTimestamp"}
@@ -279,6 +279,12 @@ func scopeOf(ctx context.Context, r directory.Reader, d *directory.Domain, dn st
 		out.members++
 	}
 	out.counted = true
+	if len(e.Values("member")) == 0 {
+		// It may list members that are kept from whoever reads.
+		if out.counted, err = gmsa.ShowsMembers(ctx, r, d, e.DN); err != nil {
+			return out, err
+		}
+	}
 	return out, nil
 }
 
