@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/suggest"
 )
 
 // Waiver is one rule that need not pass on a target, for a reason and a time.
@@ -115,8 +117,8 @@ func parseOne(file string, node *yaml.Node) (Waiver, error) {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		switch {
-		case !known(key.Value):
-			return w, at(file, key, fmt.Sprintf("unknown key %q%s, want one of %s", key.Value, suggestion(key.Value), strings.Join(keys, ", ")))
+		case !slices.Contains(keys, key.Value):
+			return w, at(file, key, fmt.Sprintf("unknown key %q%s, want one of %s", key.Value, suggest.Meant(key.Value, keys), strings.Join(keys, ", ")))
 		case values[key.Value] != nil:
 			return w, at(file, key, fmt.Sprintf("key %q stands here twice", key.Value))
 		case value.Kind != yaml.ScalarNode:
