@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"internal/audit":       {"internal/acl", "internal/directory", "internal/policy", "internal/sddl", "internal/waiver", "internal/words"},
 	"internal/waiver":      {"internal/directory"},
 	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "policies"},
+	"internal/byhand":      {"internal/directory", "internal/sddl"},
 	"internal/demo":        {"internal/directory"},
 	"internal/ldapx":       {"internal/directory", "internal/gss", "internal/krb5", "internal/sddl", "internal/sspi"},
 	"internal/gss":         {"internal/krb5"},
