@@ -14,7 +14,7 @@ const module = "github.com/gmsactl/gmsactl/"
 // rooms are the packages, and the packages of ours that each may import. Imports point
 // down; docs/architecture.md says what each room is for.
 var rooms = map[string][]string{
-	"cmd/gmsactl": {"internal/sspi", "internal/agenthost", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/endpoints", "internal/explain", "internal/gmsa", "internal/gss",
+	"cmd/gmsactl": {"internal/sspi", "internal/byhand", "internal/acl", "internal/agenthost", "internal/audit", "internal/waiver", "internal/baseschema", "internal/demo", "internal/describe", "internal/directory", "internal/endpoints", "internal/explain", "internal/gmsa", "internal/gss",
 		"internal/krb5", "internal/ldapx", "internal/locate", "internal/plan", "internal/policy", "internal/preflight", "internal/reach", "internal/registry", "internal/report", "internal/sddl", "internal/whoami", "internal/words"},
 	"internal/report":      {"internal/audit", "internal/describe", "internal/explain", "internal/gmsa", "internal/plan", "internal/preflight", "internal/whoami"},
 	"internal/registry":    {},
@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/waiver":      {"internal/directory", "internal/suggest"},
 	"internal/suggest":     {},
 	"internal/policy":      {"internal/acl", "internal/directory", "internal/sddl", "internal/suggest", "policies"},
+	"internal/byhand":      {"internal/directory", "internal/sddl"},
 	"internal/demo":        {"internal/directory"},
 	"internal/ldapx":       {"internal/directory", "internal/gss", "internal/krb5", "internal/sddl", "internal/sspi"},
 	"internal/gss":         {"internal/krb5"},
