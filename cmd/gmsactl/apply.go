@@ -51,7 +51,7 @@ func (w *writing) check(a *app) error {
 func newApply(a *app) *cobra.Command {
 	var j judging
 	var w writing
-	var prune bool
+	var opts planning
 	var account string
 	cmd := &cobra.Command{
 		Use:   "apply [PLAN]",
@@ -73,9 +73,9 @@ does not, 4 where only a part was written or what was written could not be verif
 		Args: args("[PLAN]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.applyNow(cmd.Context(), account, &j, prune, &w)
+				return a.applyNow(cmd.Context(), account, &j, &opts, &w)
 			}
-			for _, name := range []string{"account", "policy", "target", "accept", "prune"} {
+			for _, name := range []string{"account", "policy", "target", "accept", "prune", "param", "write-adminsdholder"} {
 				if cmd.Flags().Changed(name) {
 					return fmt.Errorf("--%s and a plan contradict each other: the plan says it already", name)
 				}
@@ -85,13 +85,13 @@ does not, 4 where only a part was written or what was written could not be verif
 	}
 	j.register(cmd)
 	w.register(cmd)
-	registerPrune(cmd, &prune)
+	opts.register(cmd)
 	cmd.Flags().StringVar(&account, "account", "", "`account` to plan for, where no plan is given")
 	return cmd
 }
 
 // applyNow plans, shows, asks and applies.
-func (a *app) applyNow(ctx context.Context, account string, j *judging, prune bool, w *writing) error {
+func (a *app) applyNow(ctx context.Context, account string, j *judging, opts *planning, w *writing) error {
 	if account == "" {
 		return errors.New("neither a plan nor --account is given")
 	}
@@ -114,14 +114,14 @@ func (a *app) applyNow(ctx context.Context, account string, j *judging, prune bo
 		return err
 	}
 	defer s.Close()
-	snapshot, err := audit.Load(ctx, s, account, j.targets)
+	snapshot, err := audit.Load(ctx, s, account, j.targets, policies...)
 	if err != nil {
 		return err
 	}
 	if err := a.needWritable(ctx, snapshot.Domain); err != nil {
 		return err
 	}
-	p, err := build(snapshot, policies, accept, prune, waivers)
+	p, err := opts.build(snapshot, policies, accept, waivers)
 	if err != nil {
 		return err
 	}
@@ -163,9 +163,9 @@ func (a *app) applyFile(ctx context.Context, path string, w *writing, waiverFile
 	}
 	var snapshot *audit.Snapshot
 	if p.Create != nil {
-		snapshot, err = audit.LoadFuture(ctx, s, p.Create.DN, p.Create.SAMAccountName, p.Targets)
+		snapshot, err = audit.LoadFuture(ctx, s, p.Create.DN, p.Create.SAMAccountName, p.Targets, policies...)
 	} else {
-		snapshot, err = audit.Load(ctx, s, p.Account.SID, p.Targets)
+		snapshot, err = audit.Load(ctx, s, p.Account.SID, p.Targets, policies...)
 	}
 	if err != nil {
 		return err

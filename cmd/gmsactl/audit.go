@@ -22,6 +22,7 @@ type judging struct {
 	targets  []string
 	accept   string
 	waivers  string
+	params   []string
 }
 
 const defaultPolicy = "cloud-sync-custom-gmsa"
@@ -31,6 +32,7 @@ func (j *judging) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&j.policies, "policy", nil, "`name` of a built-in policy or a file; repeat for several (default: "+defaultPolicy+")")
 	flags.StringArrayVar(&j.targets, "target", nil, "`DN` whose permissions count; repeat for several (default: the head of the domain)")
 	flags.StringVar(&j.accept, "accept", "groups", "`grants` that pass: own (the account's entries), groups (its groups' too), any")
+	flags.StringArrayVar(&j.params, "param", nil, "`NAME=VALUE` of a parameter of the policies; repeat for several")
 	flags.StringVar(&j.waivers, "waivers", "", "`file` of rules that need not pass, where, why and until when")
 }
 
@@ -49,33 +51,37 @@ func (j *judging) load() ([]*policy.Policy, audit.Accept, error) {
 	if len(names) == 0 {
 		names = []string{defaultPolicy}
 	}
-	var out []*policy.Policy
-	seen := map[string]string{}
-	for _, name := range names {
-		p, err := openPolicy(name)
-		if err != nil {
-			return nil, 0, err
-		}
-		if other, twice := seen[p.Name]; twice {
-			return nil, 0, fmt.Errorf("--policy %s: policy %q was given already as %s", name, p.Name, other)
-		}
-		seen[p.Name] = name
-		out = append(out, p)
+	values, err := parameters(j.params)
+	if err != nil {
+		return nil, 0, err
 	}
-	return out, accept, nil
+	out, err := policy.Load(names, values, openPolicy)
+	return out, accept, err
 }
 
-// openPolicy reads a policy from a file, where the name looks like one, or the built-in
-// policy of that name.
-func openPolicy(name string) (*policy.Policy, error) {
-	if !strings.ContainsAny(name, `/\.`) {
-		return policy.Builtin(name)
+// parameters are the values that --param gives.
+func parameters(given []string) (map[string]string, error) {
+	values := map[string]string{}
+	for _, one := range given {
+		name, value, ok := strings.Cut(one, "=")
+		switch _, twice := values[name]; {
+		case !ok || name == "":
+			return nil, fmt.Errorf("--param %q: want NAME=VALUE", one)
+		case twice:
+			return nil, fmt.Errorf("--param %s is given twice", name)
+		}
+		values[name] = value
 	}
-	text, err := os.ReadFile(name)
+	return values, nil
+}
+
+// openPolicy reads a policy from a file.
+func openPolicy(file string) (*policy.Policy, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return policy.Parse(name, text)
+	return policy.Parse(file, text)
 }
 
 // sweeping is what audit may look at beyond the targets themselves.
@@ -158,7 +164,7 @@ func (a *app) audit(ctx context.Context, account string, j *judging, sweep *swee
 	}
 	var rep *audit.Report
 	err = a.read(ctx, purpose{}, func(r directory.Reader) error {
-		snapshot, err := audit.Load(ctx, r, account, j.targets)
+		snapshot, err := audit.Load(ctx, r, account, j.targets, policies...)
 		if err != nil {
 			return err
 		}

@@ -129,7 +129,7 @@ func judgeCreated(s *ldapx.Session, p *plan.Plan, targets []string, policies []*
 		if done.Created != nil {
 			sid = done.Created.SID
 		}
-		snapshot, err := audit.Load(ctx, s, sid, targets)
+		snapshot, err := audit.Load(ctx, s, sid, targets, policies...)
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +176,7 @@ func (a *app) planCreation(ctx context.Context, r directory.Reader, c *creating,
 			return nil, err
 		}
 	}
-	snapshot, err := audit.LoadFuture(ctx, r, gmsa.DNFor(c.cn, dn), c.sam, c.targets)
+	snapshot, err := audit.LoadFuture(ctx, r, gmsa.DNFor(c.cn, dn), c.sam, c.targets, policies...)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (a *app) planCreation(ctx context.Context, r directory.Reader, c *creating,
 	}
 	switch {
 	case have != nil:
-		if snapshot, err = audit.Load(ctx, r, have.SID.String(), c.targets); err != nil {
+		if snapshot, err = audit.Load(ctx, r, have.SID.String(), c.targets, policies...); err != nil {
 			return nil, err
 		}
 		notes = append(notes, fmt.Sprintf("%s exists: what it lacks is planned, and nothing else.", have.DN))

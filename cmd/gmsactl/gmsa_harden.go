@@ -133,10 +133,10 @@ func (a *app) keepControl(ctx context.Context, r directory.Reader, s *audit.Snap
 		if c.Protection == "" {
 			continue
 		}
-		var caller *gmsa.Caller
+		var caller *directory.Caller
 		if a.connect.from == "" {
 			var err error
-			if caller, err = gmsa.WhoReads(ctx, r, s.Domain); err != nil {
+			if caller, err = directory.WhoReads(ctx, r, s.Domain); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/directory"
 	"github.com/gmsactl/gmsactl/internal/gmsa"
 	"github.com/gmsactl/gmsactl/internal/gss"
@@ -41,6 +42,7 @@ func hintFor(err error) string {
 		capture  *captureError
 		hinted   *hintedError
 		without  *directory.NotRecordedError
+		noRule   *audit.NoRuleError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -77,6 +79,8 @@ func hintFor(err error) string {
 		return "run it again; --dc must name one domain controller, not several behind one name"
 	case connectHint(err) != "":
 		return connectHint(err)
+	case errors.As(err, &noRule):
+		return "leave --target out, or add a policy whose rules have no target of their own"
 	case errors.As(err, &stale):
 		return "look at what has changed with gmsactl audit, and make a new plan with gmsactl plan"
 	case errors.As(err, &domain):

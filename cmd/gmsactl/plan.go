@@ -17,7 +17,7 @@ import (
 
 func newPlan(a *app) *cobra.Command {
 	var j judging
-	var prune bool
+	var opts planning
 	var out string
 	cmd := &cobra.Command{
 		Use:   "plan ACCOUNT",
@@ -38,25 +38,29 @@ written, or a rule does not pass and no entry would change that.`,
   gmsactl apply plan.json --dc dc1.corp.example --user admin`,
 		Args: args("ACCOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.plan(cmd.Context(), args[0], &j, prune, out)
+			return a.plan(cmd.Context(), args[0], &j, &opts, out)
 		},
 	}
 	j.register(cmd)
-	registerPrune(cmd, &prune)
+	opts.register(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "new `file` to save the plan in")
 	return cmd
 }
 
-func registerPrune(cmd *cobra.Command, prune *bool) {
-	cmd.Flags().BoolVar(prune, "prune", false, "take away the account's own entries that the policies do not ask for, too")
+// planning is what plan and apply may do beyond adding entries.
+type planning struct{ prune, adminSDHolder bool }
+
+func (o *planning) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.prune, "prune", false, "take away the account's own entries that the policies do not ask for, too")
+	cmd.Flags().BoolVar(&o.adminSDHolder, "write-adminsdholder", false, "write on AdminSDHolder, too: every protected account and group takes that over")
 }
 
 // build makes the plan that was asked for.
-func build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, prune bool, waivers *audit.Waivers) (*plan.Plan, error) {
-	return plan.Make(s, policies, plan.Options{Accept: accept, Prune: prune, Waivers: waivers})
+func (o *planning) build(s *audit.Snapshot, policies []*policy.Policy, accept audit.Accept, waivers *audit.Waivers) (*plan.Plan, error) {
+	return plan.Make(s, policies, plan.Options{Accept: accept, Prune: o.prune, Waivers: waivers, AdminSDHolder: o.adminSDHolder})
 }
 
-func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, out string) error {
+func (a *app) plan(ctx context.Context, account string, j *judging, opts *planning, out string) error {
 	policies, accept, err := j.load()
 	if err != nil {
 		return err
@@ -67,7 +71,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, 
 	}
 	var snapshot *audit.Snapshot
 	err = a.read(ctx, purpose{writes: true}, func(r directory.Reader) (err error) {
-		if snapshot, err = audit.Load(ctx, r, account, j.targets); err != nil || a.connect.from != "" {
+		if snapshot, err = audit.Load(ctx, r, account, j.targets, policies...); err != nil || a.connect.from != "" {
 			return err
 		}
 		return a.needWritable(ctx, snapshot.Domain)
@@ -75,7 +79,7 @@ func (a *app) plan(ctx context.Context, account string, j *judging, prune bool, 
 	if err != nil {
 		return err
 	}
-	p, err := build(snapshot, policies, accept, prune, waivers)
+	p, err := opts.build(snapshot, policies, accept, waivers)
 	if err != nil {
 		return err
 	}

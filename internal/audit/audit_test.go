@@ -303,7 +303,7 @@ func TestEvaluateRefusesUnknownNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := Evaluate(s, rules(t, "  - {id: r, rights: [create-child], object: noSuchClass, scope: this-object, source: t}\n"), AcceptAny)
-	if err == nil || r != nil || !strings.Contains(err.Error(), "test.yaml:5: rule r: the schema has no class") {
+	if err == nil || r != nil || !strings.Contains(err.Error(), "test.yaml:5:45: rule r: the schema has no class") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -22,8 +22,8 @@ type ClassVerdict struct {
 
 // classVerdicts judges a requirement on each class that it names or that derives from that
 // one, as far as objects of the class may stand below the target; the rule's own class first.
-func (j *Judge) classVerdicts(t *directory.Target, req Requirement) []ClassVerdict {
-	if req.NotApplicable != "" || req.Class.IsZero() || req.Scope == acl.ThisObject || t.Descriptor == nil {
+func (j *Judge) classVerdicts(t *directory.Target, req acl.Requirement) []ClassVerdict {
+	if req.Class.IsZero() || req.Scope == acl.ThisObject || t.Descriptor == nil {
 		return nil
 	}
 	schema := j.s.Schema
@@ -43,7 +43,7 @@ func (j *Judge) classVerdicts(t *directory.Target, req Requirement) []ClassVerdi
 	return verdicts
 }
 
-func (j *Judge) classVerdict(t *directory.Target, req Requirement, c *directory.Class) ClassVerdict {
+func (j *Judge) classVerdict(t *directory.Target, req acl.Requirement, c *directory.Class) ClassVerdict {
 	v := ClassVerdict{Class: c.Name, Child: acl.Unknown.String()}
 	if req.Scope != acl.Children {
 		v.Deeper = acl.Unknown.String()
@@ -56,7 +56,7 @@ func (j *Judge) classVerdict(t *directory.Target, req Requirement, c *directory.
 		v.Why = fault
 		return v
 	}
-	judged := acl.Judge(acl.Target{DACL: t.Descriptor.DACL, Owner: t.Descriptor.Owner, SID: t.SID}, j.token, req.below(), []*acl.Class{class})
+	judged := acl.Judge(acl.Target{DACL: t.Descriptor.DACL, Owner: t.Descriptor.Owner, SID: t.SID}, j.token, below(req), []*acl.Class{class})
 	v.Child = judged.At(acl.OnChild).String()
 	if req.Scope != acl.Children {
 		v.Deeper = judged.At(acl.Deeper).String()
@@ -65,8 +65,7 @@ func (j *Judge) classVerdict(t *directory.Target, req Requirement, c *directory.
 }
 
 // below is the requirement as far as it is about the objects below the target.
-func (r Requirement) below() acl.Requirement {
-	out := r.Requirement.Requirement
+func below(out acl.Requirement) acl.Requirement {
 	if out.Scope != acl.Children {
 		out.Scope = acl.Descendants
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/gmsactl/gmsactl/internal/directory"
+	"github.com/gmsactl/gmsactl/internal/policy"
 )
 
 // Collect reads all that Load and LoadSchemaReport would read: for every gMSA of the
@@ -38,6 +39,9 @@ func Collect(ctx context.Context, r directory.Reader, accounts, targets []string
 	if _, err := loadTargets(ctx, rec, d, append([]string{d.DN}, targets...)); err != nil {
 		return nil, err
 	}
+	if err := collectPlaces(ctx, rec, d, accounts); err != nil {
+		return nil, err
+	}
 	containers := directory.Query{
 		Base: d.DN, Scope: directory.Subtree,
 		Any: []directory.Match{{Attr: "objectClass", Value: "organizationalUnit"}, {Attr: "objectClass", Value: "container"}, {Attr: "objectClass", Value: "builtinDomain"}},
@@ -52,4 +56,33 @@ func Collect(ctx context.Context, r directory.Reader, accounts, targets []string
 	}
 	_, err = directory.LoadSchema(ctx, rec, d)
 	return rec, err
+}
+
+// collectPlaces reads the objects that rules name themselves, as far as every domain has them and they are no
+// containers, which are read anyway; what is not visible to the reader will not be seen in the capture, either.
+func collectPlaces(ctx context.Context, r directory.Reader, d *directory.Domain, accounts []string) error {
+	f := finder{s: &Snapshot{Domain: d, Account: &directory.Account{}}, read: r}
+	deleted, why, err := f.container(ctx, policy.DeletedObjects)
+	if err != nil {
+		return err
+	}
+	dns := []string{d.ConfigurationDN, d.SchemaDN}
+	if why == "" {
+		dns = append(dns, deleted)
+	}
+	for _, dn := range dns {
+		if _, err := directory.LoadTarget(ctx, r, dn); err != nil && !notShown(err) {
+			return err
+		}
+	}
+	for _, name := range accounts {
+		a, err := directory.FindAccount(ctx, r, d, name)
+		if err != nil {
+			return err
+		}
+		if _, err := directory.LoadTarget(ctx, r, a.DN); err != nil && !notShown(err) {
+			return err
+		}
+	}
+	return nil
 }

@@ -39,6 +39,7 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 		target.Rows = j.rows(t)
 		r.Targets = append(r.Targets, target)
 	}
+	r.Targets = append(r.Targets, j.Unseen()...)
 	r.count()
 	if !s.Account.IsGMSA() {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s is not a group managed service account.", s.Account.Qualified()))
@@ -50,7 +51,9 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 		r.Notes = append(r.Notes, fmt.Sprintf("%s is a read-only domain controller: an attribute that is kept from it looks as if it had no value, and changes go to a writable one.", s.Domain.Host))
 	}
 	if slices.ContainsFunc(j.Requirements, func(req Requirement) bool {
-		return req.Right.Object.IsZero() && req.Right.Mask&(sddl.ReadProperty|sddl.ControlAccess) == sddl.ReadProperty
+		return slices.ContainsFunc(req.Asked(), func(one acl.Requirement) bool {
+			return one.Right.Object.IsZero() && one.Right.Mask&(sddl.ReadProperty|sddl.ControlAccess) == sddl.ReadProperty
+		})
 	}) {
 		r.Notes = append(r.Notes, "Reading all properties does not include confidential attributes, which take the right of control access too.")
 	}
@@ -60,7 +63,7 @@ func Evaluate(s *Snapshot, policies []*policy.Policy, accept Accept) (*Report, e
 
 func describePolicy(p *policy.Policy) Policy {
 	sum := sha256.Sum256(p.Text)
-	return Policy{Name: p.Name, Title: p.Title, Source: p.Source, SHA256: hex.EncodeToString(sum[:]), Notes: p.Notes}
+	return Policy{Name: p.Name, Title: p.Title, Source: p.Source, SHA256: hex.EncodeToString(sum[:]), Notes: p.Notes, Parameters: p.Values}
 }
 
 // NotSwept is the note of an audit that has not looked at the objects below its targets.
@@ -77,6 +80,8 @@ func (c *Summary) add(row Row) {
 		c.NotApplicable++
 	case RowWaived:
 		c.Waived++
+	case RowWarning:
+		c.Warnings++
 	default:
 		c.Fail++
 	}
@@ -129,7 +134,8 @@ type Judge struct {
 
 // Requirement is a rule of a policy, resolved.
 type Requirement struct {
-	Policy string
+	Policy       string
+	Verification policy.Verification // of the rule, or of its policy
 	policy.Requirement
 }
 
@@ -142,7 +148,7 @@ func NewJudge(s *Snapshot, policies []*policy.Policy, accept Accept) (*Judge, er
 			return nil, err
 		}
 		for _, r := range reqs {
-			j.Requirements = append(j.Requirements, Requirement{p.Name, r})
+			j.Requirements = append(j.Requirements, Requirement{p.Name, p.Certainty(r.Rule), r})
 		}
 	}
 	j.token = acl.Token{Account: s.Account.SID, SIDs: map[sddl.SID]acl.Via{}, Complete: s.Account.Unseen == ""}
@@ -156,22 +162,81 @@ func NewJudge(s *Snapshot, policies []*policy.Policy, accept Accept) (*Judge, er
 	return j, nil
 }
 
-// Row judges one requirement on one target.
-func (j *Judge) Row(t *directory.Target, req Requirement) Row {
+// blank is the row of a requirement before it was judged: unknown, or not applicable.
+func (j *Judge) blank(req Requirement) Row {
 	row := Row{
 		Policy: req.Policy, Rule: req.Rule.ID, Access: req.Rule.Access(), AppliesTo: req.Rule.AppliesTo(), Source: req.Rule.Source,
-		Grant: acl.Unclear.String(), Effect: acl.Unknown.String(),
+		Grant: acl.Unclear.String(), Effect: acl.Unknown.String(), Forbidden: req.Rule.Forbidden,
+	}
+	if req.Rule.Severity == policy.SeverityWarning {
+		row.Severity = string(req.Rule.Severity)
+	}
+	if req.Verification != policy.Published {
+		row.Verification = string(req.Verification)
 	}
 	if req.NotApplicable != "" {
 		row.Grant, row.Effect, row.Why = NotApplicable, NotApplicable, req.NotApplicable
-		return row
 	}
-	if t.Descriptor == nil {
+	return row
+}
+
+// Row judges one requirement on one target.
+func (j *Judge) Row(t *directory.Target, req Requirement) Row {
+	row, _ := j.row(t, &req)
+	return row
+}
+
+// row is Row, with the alternative that it is about; -1 where it is about none.
+func (j *Judge) row(t *directory.Target, req *Requirement) (row Row, alternative int) {
+	row = j.blank(*req)
+	switch {
+	case req.NotApplicable != "":
+	case req.Rule.Limits != nil:
+		j.limits(t, req, &row)
+	case t.Descriptor == nil:
 		row.Why = t.Unreadable
-		return row
+	case req.Rule.DACL != nil:
+		j.exact(t, req, &row)
+	case req.Rule.Forbidden:
+		j.forbidden(t, req, &row)
+	default:
+		return j.best(t, req, row)
 	}
+	return row, -1
+}
+
+// best judges the alternatives of a requirement: the first that passes, or else the first that is
+// unknown, for it might, or else the first.
+func (j *Judge) best(t *directory.Target, req *Requirement, blank Row) (best Row, at int) {
+	best, at = blank, -1
+	for i, one := range req.Any {
+		row := blank
+		j.permission(t, one, &row)
+		if row.Pass {
+			return row, i
+		}
+		if at < 0 || row.unseen() && !best.unseen() {
+			best, at = row, i
+		}
+	}
+	if len(req.Any) > 1 {
+		best.Why = "none of the alternatives; for one of them: " + best.Why
+	}
+	return best, at
+}
+
+// Chosen is the alternative that the account has on a target, or else the first.
+func (j *Judge) Chosen(t *directory.Target, req *Requirement) acl.Requirement {
+	if row, at := j.row(t, req); row.Pass && at >= 0 {
+		return req.Any[at]
+	}
+	return req.Any[0]
+}
+
+// permission judges one permission on a target whose descriptor is shown.
+func (j *Judge) permission(t *directory.Target, one acl.Requirement, row *Row) {
 	d := t.Descriptor
-	cover := acl.Cover(d.DACL, d.Owner, j.token, req.Requirement.Requirement, j.s.Schema.PropertySetOf)
+	cover := acl.Cover(d.DACL, d.Owner, j.token, one, j.s.Schema.PropertySetOf)
 	row.Grant = cover.Grant.String()
 	row.Missing = cover.Missing.String()
 	row.Grants = j.aces(cover.ACEs)
@@ -180,19 +245,19 @@ func (j *Judge) Row(t *directory.Target, req Requirement) Row {
 	self, fault := j.targetClass(class, t.Classes)
 	var below []*acl.Class
 	if fault == "" {
-		below, fault = j.classesBelow(class, req)
+		below, fault = j.classesBelow(class, one)
 	}
 	if fault == "" {
-		fault = j.nameless(d.DACL, req.Right.Mask)
+		fault = j.nameless(d.DACL, one.Right.Mask)
 	}
 	if fault != "" {
 		row.Why = fault
-		return row
+		return
 	}
-	judged := acl.Judge(acl.Target{DACL: d.DACL, Owner: d.Owner, SID: t.SID, Class: self}, j.token, req.Requirement.Requirement, below)
-	if j.mayBeBlocked(class, req.Right.Mask, judged) {
+	judged := acl.Judge(acl.Target{DACL: d.DACL, Owner: d.Owner, SID: t.SID, Class: self}, j.token, one, below)
+	if j.mayBeBlocked(class, one.Right.Mask, judged) {
 		row.Why = "it is the owner's implicit right, which dSHeuristics may block on computers and service accounts"
-		return row
+		return
 	}
 	row.Effect = judged.Effect.String()
 	row.Decides = j.against(d.DACL, judged)
@@ -200,7 +265,6 @@ func (j *Judge) Row(t *directory.Target, req Requirement) Row {
 	if !row.Pass {
 		row.Why = j.why(cover, judged)
 	}
-	return row
 }
 
 // nameless says which deny is about something that the schema does not show, so that
@@ -239,7 +303,7 @@ func has(s *directory.Schema, c *directory.Class, right acl.Right) bool {
 }
 
 // classesBelow are the classes that a requirement on descendants of a target is tried with.
-func (j *Judge) classesBelow(target *directory.Class, req Requirement) ([]*acl.Class, string) {
+func (j *Judge) classesBelow(target *directory.Class, req acl.Requirement) ([]*acl.Class, string) {
 	schema := j.s.Schema
 	var list []*directory.Class
 	switch {
@@ -410,6 +474,17 @@ func (j *Judge) why(cover acl.Coverage, judged acl.Judgement) string {
 		return "granted only implicitly, which --accept any would count"
 	}
 	return "not granted"
+}
+
+// casesOf names the cases with one of these effects.
+func casesOf(judged acl.Judgement, effects ...acl.Effect) string {
+	var some acl.Judgement
+	for _, c := range judged.Cases {
+		if slices.Contains(effects, c.Decision.Effect) {
+			some.Cases = append(some.Cases, c)
+		}
+	}
+	return casesBut(some, acl.Effect(-1))
 }
 
 // casesBut names the cases whose effect is not the given one.

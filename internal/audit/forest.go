@@ -52,10 +52,11 @@ type ForestSummary struct {
 	Summary
 }
 
-// Clean says whether every domain that was asked for was read, and is clean.
+// Clean says whether every domain that was asked for was read, and is clean. One that no rule is about, for
+// they are about objects of others, has nothing to be clean of.
 func (r *ForestReport) Clean() bool {
-	return len(r.Reports) > 0 && len(r.Unreachable) == 0 && !expired(r.Waivers) &&
-		!slices.ContainsFunc(r.Reports, func(one *Report) bool { return !one.Clean() })
+	return slices.ContainsFunc(r.Reports, func(one *Report) bool { return len(one.Targets) > 0 }) && len(r.Unreachable) == 0 && !expired(r.Waivers) &&
+		!slices.ContainsFunc(r.Reports, func(one *Report) bool { return len(one.Targets) > 0 && !one.Clean() })
 }
 
 // Place is a domain to audit: what reads it, or why nothing does.
@@ -136,6 +137,9 @@ func (f *Forest) Others() []directory.Partition {
 // Audit reads and judges all places. The account is looked for in the first place, or where
 // its name says that it is.
 func (f *Forest) Audit(ctx context.Context, account string, targets []string, policies []*policy.Policy, accept Accept) (*ForestReport, error) {
+	if len(targets) > 0 && len(policies) > 0 && !looksWhereTold(policies) {
+		return nil, &NoRuleError{targets}
+	}
 	home, found, err := f.find(ctx, account)
 	if err != nil {
 		return nil, err
@@ -155,11 +159,11 @@ func (f *Forest) Audit(ctx context.Context, account string, targets []string, po
 	}
 	schemas := map[string]*directory.Schema{} // by the DNKey of its DN: a forest has one
 	for _, p := range f.Places {
-		if len(targets) > 0 && len(p.targets) == 0 && p.Err == nil {
+		if len(targets) > 0 && len(p.targets) == 0 && p.Err == nil && len(ownTargets(policies)) == 0 {
 			continue // nothing of it was asked for
 		}
 		r.Summary.Domains++
-		err := f.read(ctx, p, home, found, schemas)
+		err := f.read(ctx, p, home, found, schemas, len(targets) > 0, policies)
 		var one *Report
 		if err == nil {
 			// Errors of judging are about the policies.
@@ -200,19 +204,34 @@ func (p *Place) dns() string {
 }
 
 // read reads the snapshot of a place.
-func (f *Forest) read(ctx context.Context, p, home *Place, found *directory.Account, schemas map[string]*directory.Schema) error {
+func (f *Forest) read(ctx context.Context, p, home *Place, found *directory.Account, schemas map[string]*directory.Schema, told bool, policies []*policy.Policy) error {
 	if p.Err != nil {
 		return p.Err
 	}
-	s := &Snapshot{Domain: p.domain, Account: found}
-	var err error
-	if s.Targets, err = loadTargets(ctx, p.Reader, p.domain, p.targets); err != nil {
-		return err
+	s := &Snapshot{Domain: p.domain, Account: found, away: p != home}
+	for _, other := range f.Places {
+		if other != p && other.domain != nil {
+			s.others = append(s.others, other.domain.DN)
+		}
 	}
+	for _, d := range f.Others() {
+		if slices.ContainsFunc(p.domain.Forest, func(own directory.Partition) bool { return directory.SameDN(own.DN, d.DN) }) {
+			s.elsewhere = append(s.elsewhere, d)
+		}
+	}
+	var err error
 	if p != home {
 		if s.Account, err = found.In(ctx, p.Reader, home.domain, p.domain); err != nil {
 			return err
 		}
+	}
+	if told && len(p.targets) == 0 {
+		err = s.loadOwn(ctx, p.Reader, policies)
+	} else {
+		err = s.loadTargets(ctx, p.Reader, p.targets, policies)
+	}
+	if err != nil {
+		return err
 	}
 	key := directory.DNKey(p.domain.SchemaDN)
 	if schemas[key] == nil {
@@ -376,4 +395,5 @@ func (c *Summary) sum(o Summary) {
 	c.Unknown += o.Unknown
 	c.NotApplicable += o.NotApplicable
 	c.Waived += o.Waived
+	c.Warnings += o.Warnings
 }

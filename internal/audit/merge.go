@@ -1,34 +1,39 @@
 package audit
 
 import (
-	"github.com/gmsactl/gmsactl/internal/acl"
+	"fmt"
+
 	"github.com/gmsactl/gmsactl/internal/directory"
 )
 
 // rows are the rows of a target. What several policies ask for in the same words of the
 // directory is judged once; each of them has a row of its own that names the others.
 func (j *Judge) rows(t *directory.Target) []Row {
-	type asked struct {
-		acl.Requirement
-		notApplicable string
-	}
-	first := map[asked]int{}
-	same := map[asked][]int{}
-	rows := make([]Row, 0, len(j.Requirements))
-	for i, req := range j.Requirements {
-		key := asked{req.Requirement.Requirement, req.NotApplicable}
+	first := map[string]int{}
+	same := map[string][]int{}
+	rows := []Row{}
+	for _, req := range j.Requirements {
+		if !j.About(t, &req) {
+			continue
+		}
+		key := asked(&req)
 		var row Row
 		if k, judged := first[key]; judged {
 			row = rows[k]
-			row.Policy, row.Rule, row.Access, row.AppliesTo, row.Source = req.Policy, req.Rule.ID, req.Rule.Access(), req.Rule.AppliesTo(), req.Rule.Source
+			own := j.blank(req)
+			row.Policy, row.Rule, row.Access, row.AppliesTo, row.Source = own.Policy, own.Rule, own.Access, own.AppliesTo, own.Source
+			row.Severity, row.Verification = own.Severity, own.Verification
 		} else {
-			first[key] = i
-			row = j.Row(t, req)
-			row.Classes = j.classVerdicts(t, req)
+			var at int
+			if row, at = j.row(t, &req); at >= 0 {
+				row.Classes = j.classVerdicts(t, req.Any[at])
+			}
+			if key != "" {
+				first[key] = len(rows)
+			}
 		}
-		// What a schema lacks is not resolved, so that two such rules look alike.
-		if req.NotApplicable == "" {
-			same[key] = append(same[key], i)
+		if key != "" {
+			same[key] = append(same[key], len(rows))
 		}
 		rows = append(rows, row)
 	}
@@ -42,6 +47,15 @@ func (j *Judge) rows(t *directory.Target) []Row {
 		}
 	}
 	return rows
+}
+
+// asked is what two requirements have in common that ask for the very same; empty for one that is
+// not resolved, for two of these look alike, and for what no schema resolves.
+func asked(req *Requirement) string {
+	if req.NotApplicable != "" || req.Any == nil {
+		return ""
+	}
+	return fmt.Sprint(req.Rule.Forbidden, req.Any)
 }
 
 // Name is the row's rule with its policy: POLICY/RULE.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
+	"github.com/gmsactl/gmsactl/internal/policy"
 )
 
 // Report is the answer of an audit. Its JSON form is stable: fields are added, never
@@ -61,6 +62,8 @@ type Policy struct {
 	SHA256 string   `json:"sha256"` // of its YAML
 	Notes  []string `json:"notes,omitempty"`
 
+	Parameters map[string]string `json:"parameters,omitempty"` // their values
+
 	Summary Summary `json:"summary"` // of its rules alone
 }
 
@@ -79,14 +82,18 @@ type Row struct {
 	Rule      string `json:"rule"`
 	Access    string `json:"access"`
 	AppliesTo string `json:"appliesTo"`
-	Grant     string `json:"grant"`  // a word of acl.Grant, or not-applicable
-	Effect    string `json:"effect"` // a word of acl.Effect, or not-applicable
+	Grant     string `json:"grant"`  // a word of acl.Grant, not-applicable, or of a rule about something else holds or violated
+	Effect    string `json:"effect"` // a word of acl.Effect, not-applicable, holds or violated
 	Pass      bool   `json:"pass"`
 	Why       string `json:"why,omitempty"`     // where it does not pass, one sentence
 	Missing   string `json:"missing,omitempty"` // rights that no entry grants, in SDDL letters
 	Grants    []ACE  `json:"grants,omitempty"`  // the entries that grant it
 	Decides   []ACE  `json:"decides,omitempty"` // the entries that take it away
 	Source    string `json:"source"`
+
+	Forbidden    bool   `json:"forbidden,omitempty"`    // it passes where the account has not what it names
+	Severity     string `json:"severity,omitempty"`     // warning: where it fails, that is no finding; empty: error
+	Verification string `json:"verification,omitempty"` // inferred or unverified: how sure it is that this is needed; empty: published
 
 	Waived *Waived  `json:"waived,omitempty"` // it fails, and need not pass
 	SameAs []string `json:"sameAs,omitempty"` // POLICY/RULE of other rows that ask for the very same
@@ -98,19 +105,29 @@ type Row struct {
 // RowWaived is the result of a row that fails and need not pass.
 const RowWaived = "waived"
 
-// Result is one word for the row: pass, fail, waived, unknown or not-applicable.
+// RowWarning is the result of a row that fails and is only advice.
+const RowWarning = "warning"
+
+// Result is one word for the row: pass, fail, warning, waived, unknown or not-applicable.
 func (r Row) Result() string {
 	switch {
 	case r.Pass:
 		return "pass"
 	case r.Grant == NotApplicable:
 		return NotApplicable
-	case r.Grant == acl.Unclear.String() || r.Effect == acl.Unknown.String():
+	case r.Severity == string(policy.SeverityWarning):
+		return RowWarning // advice that cannot be seen is no more of a finding than one that is not taken
+	case r.unseen():
 		return "unknown"
 	case r.Waived != nil:
 		return RowWaived
 	}
 	return "fail"
+}
+
+// unseen says whether nobody can tell what the row comes to.
+func (r Row) unseen() bool {
+	return !r.Pass && (r.Grant == acl.Unclear.String() || r.Effect == acl.Unknown.String())
 }
 
 // ACE is an access control entry for people: as SDDL and in words.
@@ -126,7 +143,8 @@ type Summary struct {
 	Fail          int `json:"fail"`
 	Unknown       int `json:"unknown"`
 	NotApplicable int `json:"notApplicable"`
-	Waived        int `json:"waived,omitempty"` // they fail, and need not pass
+	Waived        int `json:"waived,omitempty"`   // they fail, and need not pass
+	Warnings      int `json:"warnings,omitempty"` // they fail, and are only advice
 }
 
 // NotApplicable is the grant and the effect of a rule for which the schema lacks a name.

@@ -4,7 +4,9 @@
 package baseschema
 
 import (
+	"cmp"
 	_ "embed"
+	"slices"
 	"strings"
 	"sync"
 
@@ -79,6 +81,31 @@ func kindOf(name string) Kind {
 // Names are the things that a GUID stands for, in the order of their kinds; none for one
 // that is not of the base schema. The slice is shared: it is not to be changed.
 func Names(g sddl.GUID) []Name { return table()[g] }
+
+// GUIDs are those that go by a name, or by what dialogs show for it, as something of these kinds;
+// in any case, in no particular order.
+func GUIDs(name string, kinds ...Kind) []sddl.GUID {
+	var out []sddl.GUID
+	for g, names := range table() {
+		for _, n := range names {
+			if slices.Contains(kinds, n.Kind) && (strings.EqualFold(n.Name, name) || strings.EqualFold(n.Display, name)) {
+				out = append(out, g)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Display is what dialogs show for a GUID as something of this kind; empty where it has no such name.
+func Display(g sddl.GUID, kind Kind) string {
+	for _, n := range Names(g) {
+		if n.Kind == kind {
+			return cmp.Or(n.Display, strings.ReplaceAll(n.Name, "-", " "))
+		}
+	}
+	return ""
+}
 
 // lookFor is what a right of an entry makes of the entry's GUID, the first that fits.
 // [MS-ADTS] 5.1.3.2.

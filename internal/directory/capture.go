@@ -121,6 +121,9 @@ func openCapture(open func() (io.ReadCloser, error), held int) (*Capture, error)
 	return c, nil
 }
 
+// Recorded says that what has no value here may only be what nobody asked.
+func (c *Capture) Recorded() bool { return true }
+
 // Swept is how many objects the sweeps have whose bases are just these, as the end of the file
 // says; 0 where the sweeps are others, or the end cannot be seen before the rest. It is not
 // checked before all of them have come.

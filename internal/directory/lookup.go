@@ -36,6 +36,61 @@ func (s *Schema) RightOf(g sddl.GUID, access sddl.Mask) *ControlAccessRight {
 	return nil
 }
 
+// FindAttribute is the attribute of that lDAPDisplayName, schemaIDGUID, or cn as the base schema forms it
+// from the lDAPDisplayName (Ms-DS-Key-Credential-Link), in any case; nil where there is none, or more than one. A GUID that is
+// a property set's, too, is the attribute's.
+func (s *Schema) FindAttribute(name string) *AttributeSchema {
+	if a := s.Attribute(name); a != nil {
+		return a
+	}
+	if g, err := sddl.ParseGUID(name); err == nil {
+		return s.AttributeOf(g)
+	}
+	return named(s.attributes, name)
+}
+
+// FindClass is [Schema.FindAttribute] for classes.
+func (s *Schema) FindClass(name string) *Class {
+	if c := s.Class(name); c != nil {
+		return c
+	}
+	if g, err := sddl.ParseGUID(name); err == nil {
+		return s.ClassOf(g)
+	}
+	return named(s.classes, name)
+}
+
+// named is what goes by a name that differs in hyphens and blanks only; nil where that is nothing, or several things.
+func named[T any](all map[string]*T, name string) *T {
+	want := plain(name)
+	var found *T
+	for key, one := range all {
+		if plain(key) == want {
+			if found != nil {
+				return nil
+			}
+			found = one
+		}
+	}
+	return found
+}
+
+// plain leaves out what cn has and lDAPDisplayName has not.
+func plain(name string) string { return hyphens.Replace(strings.ToLower(name)) }
+
+var hyphens = strings.NewReplacer("-", "", " ", "")
+
+// Rename gives rights other display names, where display has one for a right with these accesses.
+func (s *Schema) Rename(display func(g sddl.GUID, accesses sddl.Mask) string) {
+	for i, r := range s.rights {
+		if name := display(r.GUID, r.ValidAccesses); name != "" {
+			renamed := *r
+			renamed.DisplayName = name
+			s.rights[i] = &renamed
+		}
+	}
+}
+
 // AttributeNames are the names of the attributes that are not defunct, sorted.
 func (s *Schema) AttributeNames() []string {
 	var out []string

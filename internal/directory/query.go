@@ -31,6 +31,7 @@ type Query struct {
 	Attrs      []string // by name; what is not asked for is not answered
 	Descriptor bool     // also nTSecurityDescriptor, with owner, group and DACL
 	Extended   bool     // DNs in values with the SID of the object, see SplitExtended
+	Deleted    bool     // also what is deleted, and the container that it is in
 }
 
 // Reader answers queries: a server or a capture. Entries come in no particular order.

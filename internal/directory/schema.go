@@ -190,9 +190,12 @@ func (s *Schema) Class(name string) *Class { return s.classes[strings.ToLower(na
 // has none.
 func (s *Schema) Attribute(name string) *AttributeSchema { return s.attributes[strings.ToLower(name)] }
 
-// Right is the extended right, property set or validated write of that name or display
-// name, in any case, that is used with the given access; nil when there is none.
+// Right is the extended right, property set or validated write of that name, display
+// name or rightsGuid, in any case, that is used with the given access; nil when there is none.
 func (s *Schema) Right(name string, access sddl.Mask) *ControlAccessRight {
+	if g, err := sddl.ParseGUID(name); err == nil {
+		return s.RightOf(g, access)
+	}
 	for _, r := range s.rights {
 		if r.ValidAccesses&access != 0 && (strings.EqualFold(r.Name, name) || strings.EqualFold(r.DisplayName, name)) {
 			return r

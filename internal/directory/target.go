@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/gmsactl/gmsactl/internal/sddl"
 )
@@ -19,11 +20,17 @@ type Target struct {
 	Unreadable string           // why; empty when it was read
 }
 
+// IsDeletedObjects says whether a DN is that of a container of deleted objects, which is itself marked as
+// deleted and not shown without being asked for. Its name is fixed. [MS-ADTS] 6.1.1.4.2.
+func IsDeletedObjects(dn string) bool {
+	return strings.HasPrefix(DNKey(dn), "cn=deleted objects\x00")
+}
+
 // LoadTarget reads an object and its descriptor. An object that is there but does not
 // show a sound descriptor is a Target whose Unreadable says why; one that is not there
 // is a *NotFoundError.
 func LoadTarget(ctx context.Context, r Reader, dn string) (*Target, error) {
-	found, err := Collect(r.Read(ctx, Query{Base: dn, Attrs: []string{"objectClass", "objectGUID", "objectSid"}, Descriptor: true}))
+	found, err := Collect(r.Read(ctx, Query{Base: dn, Attrs: []string{"objectClass", "objectGUID", "objectSid"}, Descriptor: true, Deleted: IsDeletedObjects(dn)}))
 	if err != nil {
 		return nil, err
 	}

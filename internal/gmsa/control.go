@@ -12,28 +12,6 @@ import (
 // membershipGUID is the schemaIDGUID of msDS-GroupMSAMembership. [MS-ADA2] 2.320.
 var membershipGUID = sddl.MustParseGUID("888eedd6-ce04-df40-b462-b8a50e41ba38")
 
-// Caller is whoever is bound, by the SIDs of the access token on the domain controller.
-type Caller struct{ SIDs []sddl.SID }
-
-// WhoReads is the token of whoever is bound, which the rootDSE shows. [MS-ADTS] 3.1.1.3.2.26.
-func WhoReads(ctx context.Context, r directory.Reader, d *directory.Domain) (*Caller, error) {
-	root, err := directory.Collect(r.Read(ctx, directory.Query{Attrs: []string{"tokenGroups"}}))
-	if err != nil {
-		return nil, fmt.Errorf("read who is bound to %s: %w", d.Host, err)
-	}
-	c := &Caller{}
-	for _, e := range root {
-		for _, v := range e.Values("tokenGroups") {
-			sid, err := sddl.ParseSIDBytes(v)
-			if err != nil {
-				return nil, fmt.Errorf("read who is bound to %s: tokenGroups: %w", d.Host, err)
-			}
-			c.SIDs = append(c.SIDs, sid)
-		}
-	}
-	return c, nil
-}
-
 // LockoutError says who would lose control of an account.
 type LockoutError struct{ DN, Who, Why string }
 
@@ -45,7 +23,7 @@ func (e *LockoutError) Error() string {
 // Admins or the caller could then not change its permissions, or who may have its password. What
 // an owner may do implicitly does not count: a forest can block that on service accounts. A nil
 // caller is not looked at.
-func CheckControl(d *directory.Domain, s *directory.Schema, object *directory.Target, after []byte, caller *Caller) error {
+func CheckControl(d *directory.Domain, s *directory.Schema, object *directory.Target, after []byte, caller *directory.Caller) error {
 	descriptor, err := sddl.Parse(after)
 	if err != nil {
 		return fmt.Errorf("simulate %s: %w", object.DN, err)

@@ -25,12 +25,12 @@ func TestCheckControl(t *testing.T) {
 		t.Fatal(err)
 	}
 	const membership = "888eedd6-ce04-df40-b462-b8a50e41ba38"
-	admin := &Caller{SIDs: []sddl.SID{sddl.MustParseSID(probeDomain + "-500"), sddl.MustParseSID(probeDomain + "-512"), sddl.MustParseSID("S-1-1-0"), sddl.MustParseSID("S-1-5-11")}}
-	delegate := &Caller{SIDs: []sddl.SID{sddl.MustParseSID(probeReader), sddl.MustParseSID("S-1-1-0"), sddl.MustParseSID("S-1-5-11")}}
+	admin := &directory.Caller{SIDs: []sddl.SID{sddl.MustParseSID(probeDomain + "-500"), sddl.MustParseSID(probeDomain + "-512"), sddl.MustParseSID("S-1-1-0"), sddl.MustParseSID("S-1-5-11")}}
+	delegate := &directory.Caller{SIDs: []sddl.SID{sddl.MustParseSID(probeReader), sddl.MustParseSID("S-1-1-0"), sddl.MustParseSID("S-1-5-11")}}
 	const all = "(A;;GA;;;SY)(A;;GA;;;DA)(A;;GA;;;BA)"
 	for _, c := range []struct {
 		name, dacl string
-		caller     *Caller
+		caller     *directory.Caller
 		who, why   string // of the refusal; empty: none
 	}{
 		{"an administrator", all, admin, "", ""},
@@ -43,7 +43,7 @@ func TestCheckControl(t *testing.T) {
 		{"everybody is denied", "(D;;WD;;;WD)" + all, admin, "Domain Admins", "denied"},
 		{"Authenticated Users are denied the membership", "(OD;;WP;" + membership + ";;AU)" + all, admin, "Domain Admins", "say who may have its password would be denied"},
 		{"Domain Admins under a condition", "(XA;;GA;;;DA;(@User.a == 1))(A;;GA;;;SY)", nil, "Domain Admins", "conditional"},
-		{"a caller of whom nothing is known", all, &Caller{}, "whoever is bound", "does not say which groups"},
+		{"a caller of whom nothing is known", all, &directory.Caller{}, "whoever is bound", "does not say which groups"},
 		{"another deny", "(OD;;CR;00299570-246d-11d0-a768-00aa006e0529;;WD)" + all, admin, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

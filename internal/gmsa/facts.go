@@ -23,7 +23,7 @@ type Facts struct {
 	Parent  *directory.Target  // nil where it is not shown
 	Home    string             // DN of the domain's container of service accounts; empty where it is not known
 	KDS     *KDS
-	Caller  *Caller // who read it; without SIDs where that is not known
+	Caller  *directory.Caller // who read it; without SIDs where that is not known
 
 	entry directory.Entry
 }
@@ -73,7 +73,7 @@ func loadForest(ctx context.Context, r directory.Reader) (*Facts, error) {
 	if f.KDS, err = RootKeys(ctx, r, f.Domain); err != nil {
 		return nil, err
 	}
-	if f.Caller, err = WhoReads(ctx, r, f.Domain); err != nil {
+	if f.Caller, err = directory.WhoReads(ctx, r, f.Domain); err != nil {
 		return nil, err
 	}
 	f.Schema, err = directory.LoadSchema(ctx, r, f.Domain)
@@ -133,13 +133,13 @@ func (f *Facts) Sees(attr string) bool {
 	if a.Confidential() {
 		right.Mask |= sddl.ControlAccess
 	}
-	return acl.Check(f.Object.Descriptor.DACL, f.Object.Descriptor.Owner, f.Caller.token(), f.Object.SID, class, right).Effect == acl.Granted
+	return acl.Check(f.Object.Descriptor.DACL, f.Object.Descriptor.Owner, tokenOf(f.Caller), f.Object.SID, class, right).Effect == acl.Granted
 }
 
 // rodcFiltered is fRODCFilteredAttribute of searchFlags. [MS-ADTS] 2.2.9.
 const rodcFiltered = 0x200
 
-func (c *Caller) token() acl.Token {
+func tokenOf(c *directory.Caller) acl.Token {
 	t := acl.Token{SIDs: map[sddl.SID]acl.Via{}, Complete: true}
 	for i, sid := range c.SIDs {
 		if i == 0 {

@@ -66,7 +66,7 @@ func sound(t *testing.T, dacl string, more ...string) (*Facts, shown) {
 		Account: &directory.Account{DN: accountDN, Name: "a$", SID: sddl.MustParseSID(probeDomain + "-1105"), Names: map[sddl.SID]string{}, Groups: []sddl.SID{sddl.MustParseSID(probeDomain + "-515")}},
 		Object:  &directory.Target{DN: accountDN, SID: sddl.MustParseSID(probeDomain + "-1105"), Descriptor: descriptor(t, "O:DAD:"+dacl)},
 		Parent:  &directory.Target{Classes: []string{"top", "container"}, Descriptor: descriptor(t, "O:DAD:(A;;GA;;;DA)")},
-		Caller:  &Caller{SIDs: []sddl.SID{sddl.MustParseSID(probeReader)}},
+		Caller:  &directory.Caller{SIDs: []sddl.SID{sddl.MustParseSID(probeReader)}},
 		KDS:     &KDS{Sight: Readable, Now: now, Keys: []RootKey{{ID: probeKey, Created: now.Add(-1000 * time.Hour), Start: now.Add(-900 * time.Hour)}}},
 	}
 	return f, shown{host}
@@ -128,10 +128,10 @@ func TestFindings(t *testing.T) {
 		{name: "permissions that are not shown", with: func(f *Facts, _ *shown) { f.Object.Descriptor, f.Object.Unreadable = nil, "not shown" },
 			want: "unknown admin-count, unknown constrained-delegation, unknown holders, unknown key-credentials, unknown resource-delegation, unknown sid-history, unknown spn"},
 		{name: "a container that is not shown", with: func(f *Facts, _ *shown) { f.Parent = nil }, want: "unknown container"},
-		{name: "a capture of which nobody knows who took it", with: func(f *Facts, _ *shown) { f.Caller = &Caller{} },
+		{name: "a capture of which nobody knows who took it", with: func(f *Facts, _ *shown) { f.Caller = &directory.Caller{} },
 			want: "unknown admin-count, unknown constrained-delegation, unknown key-credentials, unknown resource-delegation, unknown sid-history, unknown spn"},
 		{name: "an account of which nothing but its name is shown", more: []string{attrUAC, "", AttrEncTypes, "", AttrMembership, "", attrKeyID, "", attrInterval, "", "dNSHostName", ""},
-			with: func(f *Facts, _ *shown) { f.Caller = &Caller{} },
+			with: func(f *Facts, _ *shown) { f.Caller = &directory.Caller{} },
 			want: "unknown admin-count, unknown constrained-delegation, unknown enctypes, unknown flags, unknown key-credentials, unknown resource-delegation, unknown retrievers, unknown root-key, unknown sid-history, unknown spn"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

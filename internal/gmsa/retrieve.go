@@ -333,7 +333,7 @@ func ShowsMembers(ctx context.Context, r directory.Reader, d *directory.Domain, 
 	if err != nil {
 		return false, fmt.Errorf("read the permissions of %s: %w", dn, err)
 	}
-	caller, err := WhoReads(ctx, r, d)
+	caller, err := directory.WhoReads(ctx, r, d)
 	if notShown(err) || err == nil && len(caller.SIDs) == 0 {
 		return false, nil
 	}
@@ -343,7 +343,7 @@ func ShowsMembers(ctx context.Context, r directory.Reader, d *directory.Domain, 
 	// A part of the object tree is enough to judge one attribute by.
 	class := &acl.Class{Name: "group", GUID: groupGUID, Attributes: map[sddl.GUID]sddl.GUID{memberGUID: membershipSet}}
 	right := acl.Right{Mask: sddl.ReadProperty, Kind: acl.Attribute, Object: memberGUID}
-	return acl.Check(t.Descriptor.DACL, t.Descriptor.Owner, caller.token(), t.SID, class, right).Effect == acl.Granted, nil
+	return acl.Check(t.Descriptor.DACL, t.Descriptor.Owner, tokenOf(caller), t.SID, class, right).Effect == acl.Granted, nil
 }
 
 // listed are the DNs of the members that a group lists itself, DNKey to DN.

@@ -25,6 +25,7 @@ const descriptorAttr = "nTSecurityDescriptor"
 // The controls, and the parts of a descriptor that one of them selects. [MS-ADTS]
 // 3.1.1.3.4.1.11, 3.1.1.3.4.1.20.
 const (
+	oidShowDeleted = "1.2.840.113556.1.4.417"
 	oidSDFlags     = "1.2.840.113556.1.4.801"
 	oidDomainScope = "1.2.840.113556.1.4.1339"
 	oidExtendedDN  = "1.2.840.113556.1.4.529"
@@ -33,6 +34,10 @@ const (
 	sdGroup = 2
 	sdDACL  = 4
 )
+
+// showDeleted asks for what is deleted, too. It is critical: without it an object that is there would look as if it
+// were not. [MS-ADTS] 3.1.1.3.4.1.14.
+func showDeleted() ldap.Control { return ldap.NewControlString(oidShowDeleted, true, "") }
 
 // sdFlags asks for, or writes, these parts. It is critical: without it a domain controller
 // includes the SACL, and then shows most readers nothing and takes the writer's.
@@ -178,6 +183,9 @@ func (s *Session) each(ctx context.Context, q directory.Query, found *found, yie
 			return false, fmt.Errorf("read %s: %w", name(q.Base), err)
 		}
 		var extra []ldap.Control
+		if q.Deleted {
+			extra = append(extra, showDeleted())
+		}
 		if q.Extended {
 			e.DN = directory.PlainDN(e.DN)
 			extra = append(extra, extendedDN())
@@ -318,6 +326,9 @@ func searchRequest(q directory.Query) (*ldap.SearchRequest, error) {
 	}
 	if q.Extended {
 		request.Controls = append(request.Controls, extendedDN())
+	}
+	if q.Deleted {
+		request.Controls = append(request.Controls, showDeleted())
 	}
 	if len(request.Attributes) == 0 {
 		request.Attributes = []string{"1.1"} // none; an empty list is all. RFC 4511, 4.5.1.8

@@ -364,7 +364,7 @@ func skipHead(b []byte) []byte {
 var (
 	scopeNames    = []string{"base", "one level", "subtree"}
 	extendedNames = map[string]string{"1.3.6.1.4.1.4203.1.11.3": "who am I", "1.3.6.1.4.1.1466.20037": "StartTLS"}
-	controlNames  = map[string]string{oidSDFlags: "SD flags", oidDomainScope: "domain scope", oidExtendedDN: "extended DN", ldap.ControlTypePaging: "paged results"}
+	controlNames  = map[string]string{oidShowDeleted: "show deleted", oidSDFlags: "SD flags", oidDomainScope: "domain scope", oidExtendedDN: "extended DN", ldap.ControlTypePaging: "paged results"}
 )
 
 // controlText is the name of a control, and what is in those that this package sends.

@@ -28,6 +28,9 @@ func (s *Session) WriteDACL(ctx context.Context, dn string, descriptor []byte) e
 		return fmt.Errorf("write %s: %w", name(dn), err)
 	}
 	request := ldap.NewModifyRequest(dn, []ldap.Control{sdFlags(sdDACL)})
+	if directory.IsDeletedObjects(dn) {
+		request.Controls = append(request.Controls, showDeleted())
+	}
 	request.Replace(descriptorAttr, []string{string(descriptor)})
 	return s.do(ctx, "write", dn, func() error { return s.ldap.Modify(request) })
 }

@@ -44,7 +44,10 @@ type Plan struct {
 	Accept   audit.Accept `json:"accept"`
 	Prune    bool         `json:"prune,omitempty"` // entries of the account are taken away, too
 	Policies []Policy     `json:"policies"`
-	Targets  []string     `json:"targets"` // DNs, those without a change too
+	Targets  []string     `json:"targets"`         // DNs, those without a change too
+	Named    []string     `json:"named,omitempty"` // DNs that only rules name, those without a change too
+
+	AdminSDHolder bool `json:"adminSDHolder,omitempty"` // it may be changed, too
 
 	// In the order in which they are written. Where the plan creates the account, its SID is directory.FutureSID.
 	Create     *Creation         `json:"create,omitempty"`
@@ -76,6 +79,8 @@ type Account struct {
 type Policy struct {
 	Name string `json:"name"`
 	YAML string `json:"yaml"`
+
+	Parameters map[string]string `json:"parameters,omitempty"` // their values
 }
 
 // Rule names a rule of a policy.
@@ -212,8 +217,11 @@ func checkAttributes(changes []AttributeChange, account string, creates bool) er
 // other change, on its targets.
 func (p *Plan) checkGrants() error {
 	for _, c := range p.Changes {
-		if !slices.ContainsFunc(p.Targets, func(dn string) bool { return directory.SameDN(dn, c.DN) }) {
+		if !slices.ContainsFunc(slices.Concat(p.Targets, p.Named), func(dn string) bool { return directory.SameDN(dn, c.DN) }) {
 			return fmt.Errorf("change of %s: it is not a target of the plan", c.DN)
+		}
+		if !p.AdminSDHolder && strings.HasPrefix(directory.DNKey(c.DN), directory.DNKey("CN=AdminSDHolder,CN=System,DC=")) {
+			return &unaskedError{c.DN}
 		}
 		before, after, err := c.parse()
 		if err != nil {
@@ -252,6 +260,13 @@ func (p *Plan) checkGrants() error {
 		}
 	}
 	return nil
+}
+
+// unaskedError says that a plan changes AdminSDHolder and is not one that may.
+type unaskedError struct{ dn string }
+
+func (e *unaskedError) Error() string {
+	return fmt.Sprintf("change of %s: the plan was not made with --write-adminsdholder, and every protected account and group would take it over", e.dn)
 }
 
 // CheckDomain is a *WrongDomainError where d is not the domain of the plan.
@@ -297,11 +312,15 @@ func (p *Plan) Describe(s *audit.Snapshot) error {
 			return &StaleError{[]string{c.DN + " is another object now"}}
 		}
 		c.DN = s.Targets[at].DN
+		// The file may have named it by its GUID.
+		if !p.AdminSDHolder && isAdminSDHolder(s, c.DN) {
+			return &unaskedError{c.DN}
+		}
 		if err := c.describe(audit.Names(s)); err != nil {
 			return fmt.Errorf("change of %s: %w", c.DN, err)
 		}
 	}
-	p.Notes = append(moved, nested(p.Changes)...)
+	p.Notes = append(moved, p.spread(s)...)
 	for i := range p.Changes {
 		if p.Changes[i].Protection != ProtectOn {
 			continue
@@ -327,6 +346,9 @@ func (p *Plan) ParsePolicies() ([]*policy.Policy, error) {
 	for _, saved := range p.Policies {
 		parsed, err := policy.Parse(saved.Name, []byte(saved.YAML))
 		if err != nil {
+			return nil, err
+		}
+		if parsed, err = parsed.Bind(saved.Parameters); err != nil {
 			return nil, err
 		}
 		for _, r := range parsed.Rules {
@@ -411,8 +433,11 @@ func (c *Change) check() error {
 	if c.BeforeSHA256 != digest(c.Before) {
 		return errors.New("beforeSHA256 is not the digest of before")
 	}
-	if _, err := sddl.ParseGUID(c.ObjectGUID); err != nil {
+	switch guid, err := sddl.ParseGUID(c.ObjectGUID); {
+	case err != nil:
 		return fmt.Errorf("objectGUID: %w", err)
+	case guid.IsZero():
+		return errors.New("objectGUID: it is that of no object") // one that is not shown reads like this
 	}
 	before, after, err := c.parse()
 	if err != nil {

@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,7 +11,7 @@ import (
 
 // right is a right by the name that policies have for it.
 type right struct {
-	name  string
+	name  RightName
 	mask  sddl.Mask
 	label string // as the Windows permission dialog has it; %s is the object
 	takes objectKind
@@ -54,7 +54,7 @@ var rights = []right{
 
 // scope is a place by the name that policies have for it.
 type scope struct {
-	name  string
+	name  ScopeName
 	scope acl.Scope
 	label string // as the Windows permission dialog has it; %s is the class with a blank after it, or nothing
 }
@@ -66,7 +66,59 @@ var scopes = []scope{
 	{"children", acl.Children, "Child %sobjects"},
 }
 
-func rightNamed(name string) (right, bool) {
+// dialog is what the Windows permission dialog says for a scope, with the class in it.
+var dialog = []struct {
+	name ScopeName
+	said *regexp.Regexp
+}{
+	{"this-object", regexp.MustCompile(`(?i)^this object only$`)},
+	{"this-object-and-descendants", regexp.MustCompile(`(?i)^this object and all descendant objects$`)},
+	{"descendants", regexp.MustCompile(`(?i)^(?:all )?descendant objects$`)},
+	{"descendants", regexp.MustCompile(`(?i)^descendant ([\w-]+(?: [\w-]+)*) objects$`)},
+	{"children", regexp.MustCompile(`(?i)^(?:all )?child(?:ren)? objects(?: only)?$`)},
+	{"children", regexp.MustCompile(`(?i)^child ([\w-]+(?: [\w-]+)*) objects$`)},
+	{"children", regexp.MustCompile(`(?i)^children only$`)},
+}
+
+// fromDialog is the scope, and the class, of what the dialog says; false where it says nothing such.
+func fromDialog(said string) (name ScopeName, class string, ok bool) {
+	for _, d := range dialog {
+		if m := d.said.FindStringSubmatch(strings.TrimSpace(said)); m != nil {
+			return d.name, strings.Join(m[1:], ""), true
+		}
+	}
+	return "", "", false
+}
+
+// RightName is a right of [MS-ADTS] 5.1.3.2 by the name that policies have for it.
+type RightName string
+
+func (RightName) words() []string {
+	var out []string
+	for _, r := range rights {
+		out = append(out, string(r.name))
+	}
+	return out
+}
+
+// ScopeName is which objects a rule is about, seen from its target.
+type ScopeName string
+
+// knows says whether the Windows permission dialog says it.
+func (ScopeName) knows(said string) bool {
+	_, _, ok := fromDialog(said)
+	return ok
+}
+
+func (ScopeName) words() []string {
+	var out []string
+	for _, s := range scopes {
+		out = append(out, string(s.name))
+	}
+	return out
+}
+
+func rightNamed(name RightName) (right, bool) {
 	i := slices.IndexFunc(rights, func(r right) bool { return r.name == name })
 	if i < 0 {
 		return right{}, false
@@ -74,7 +126,7 @@ func rightNamed(name string) (right, bool) {
 	return rights[i], true
 }
 
-func scopeNamed(name string) (scope, bool) {
+func scopeNamed(name ScopeName) (scope, bool) {
 	i := slices.IndexFunc(scopes, func(s scope) bool { return s.name == name })
 	if i < 0 {
 		return scope{}, false
@@ -82,81 +134,95 @@ func scopeNamed(name string) (scope, bool) {
 	return scopes[i], true
 }
 
-// check finds what is wrong with a rule without a schema.
-func (r *Rule) check() error {
-	if r.ID == "" || len(r.Rights) == 0 {
-		return fmt.Errorf("id and rights must not be empty")
-	}
-	kind := takesNothing
-	for i, name := range r.Rights {
-		right, ok := rightNamed(name)
-		if !ok {
-			return fmt.Errorf("rule %s: unknown right %q, want one of %s", r.ID, name, rightNames())
-		}
-		if i > 0 && right.takes != kind {
-			return fmt.Errorf("rule %s: %s and %s take different objects, make them two rules", r.ID, r.Rights[0], name)
-		}
-		kind = right.takes
-	}
-	switch {
-	case kind == takesNothing && r.Object != "":
-		return fmt.Errorf("rule %s: %s takes no object", r.ID, r.Rights[0])
-	case kind != takesNothing && r.Object == "":
-		return fmt.Errorf("rule %s: %s needs an object", r.ID, r.Rights[0])
-	}
-	where, ok := scopeNamed(r.Scope)
-	if !ok {
-		return fmt.Errorf("rule %s: unknown scope %q, want one of %s", r.ID, r.Scope, scopeNames())
-	}
-	// An entry for a class that is not inherit-only applies to the target whatever its
-	// class is, so that one rule cannot say both. [MS-ADTS] 5.1.3.3.
-	if r.Class != "" && (where.scope == acl.ThisObject || where.scope == acl.ThisObjectAndDescendants) {
-		return fmt.Errorf("rule %s: scope %s takes no class, for it reaches the target itself", r.ID, r.Scope)
-	}
-	return nil
+// Severity is what it means where a rule does not hold.
+type Severity string
+
+// The severities. The zero value is an error.
+const (
+	SeverityError   Severity = "error"   // the audit fails
+	SeverityWarning Severity = "warning" // it is shown, the audit does not fail for it, and plan does not grant it
+)
+
+func (Severity) words() []string { return []string{string(SeverityError), string(SeverityWarning)} }
+
+// Verification is how sure it is that a rule is what is needed.
+type Verification string
+
+// The verifications. The zero value is published.
+const (
+	Published  Verification = "published"  // the vendor's documentation says so
+	Inferred   Verification = "inferred"   // it follows from the documentation, which has no entry of this form
+	Unverified Verification = "unverified" // second-hand, or from memory
+)
+
+func (Verification) words() []string {
+	return []string{string(Published), string(Inferred), string(Unverified)}
 }
 
-func rightNames() string {
-	names := make([]string, len(rights))
-	for i, r := range rights {
-		names[i] = r.name
-	}
-	return strings.Join(names, ", ")
+// ParameterKind is what the value of a parameter must look like.
+type ParameterKind string
+
+// The kinds. The zero value is text.
+const (
+	TextParameter ParameterKind = "text"
+	DNParameter   ParameterKind = "dn"
+	NameParameter ParameterKind = "name" // one component of a DN: no comma, no quote, nothing to escape
+)
+
+func (ParameterKind) words() []string {
+	return []string{string(TextParameter), string(DNParameter), string(NameParameter)}
 }
 
-func scopeNames() string {
-	names := make([]string, len(scopes))
-	for i, s := range scopes {
-		names[i] = s.name
-	}
-	return strings.Join(names, ", ")
-}
+// PlaceName is an object that every domain has, by the name that policies have for it.
+type PlaceName string
 
-// Access is what the rule asks for in the words of the Windows permission dialog:
-// "Create user objects, Delete user objects".
-func (r *Rule) Access() string {
+// The places. Where a domain keeps a container its head says. [MS-ADTS] 6.1.1.4.
+const (
+	DomainRoot        PlaceName = "domain-root"
+	EveryDomain       PlaceName = "every-domain" // the heads of all domains of the forest
+	AdminSDHolder     PlaceName = "adminsdholder"
+	AccountItself     PlaceName = "account"
+	DeletedObjects    PlaceName = "deleted-objects"
+	Computers         PlaceName = "computers"
+	Users             PlaceName = "users"
+	ManagedAccounts   PlaceName = "managed-service-accounts"
+	DomainControllers PlaceName = "domain-controllers"
+	System            PlaceName = "system"
+	ProgramData       PlaceName = "program-data"
+	Configuration     PlaceName = "configuration"
+	Schema            PlaceName = "schema"
+)
+
+func (PlaceName) words() []string {
 	var out []string
-	for _, name := range r.Rights {
-		right, _ := rightNamed(name)
-		if right.takes != takesNothing {
-			out = append(out, fmt.Sprintf(right.label, r.Object))
-		} else {
-			out = append(out, right.label)
-		}
+	for _, p := range []PlaceName{DomainRoot, EveryDomain, AdminSDHolder, AccountItself, DeletedObjects, Computers, Users,
+		ManagedAccounts, DomainControllers, System, ProgramData, Configuration, Schema} {
+		out = append(out, string(p))
 	}
-	return strings.Join(out, ", ")
+	return out
 }
 
-// AppliesTo is where the rule asks for it in the words of the Windows permission
-// dialog: "Descendant group objects".
-func (r *Rule) AppliesTo() string {
-	class := ""
-	if r.Class != "" {
-		class = r.Class + " "
+// UsualDN is where a place of a domain is unless somebody has moved it; empty for one that is not a place of a domain.
+func (p PlaceName) UsualDN(domain string) string {
+	switch p {
+	case DomainRoot, EveryDomain:
+		return domain
+	case AdminSDHolder:
+		return "CN=AdminSDHolder,CN=System," + domain
+	case DeletedObjects:
+		return "CN=Deleted Objects," + domain
+	case Computers:
+		return "CN=Computers," + domain
+	case Users:
+		return "CN=Users," + domain
+	case ManagedAccounts:
+		return "CN=Managed Service Accounts," + domain
+	case DomainControllers:
+		return "OU=Domain Controllers," + domain
+	case System:
+		return "CN=System," + domain
+	case ProgramData:
+		return "CN=Program Data," + domain
 	}
-	where, _ := scopeNamed(r.Scope)
-	if !strings.Contains(where.label, "%s") {
-		return where.label
-	}
-	return fmt.Sprintf(where.label, class)
+	return ""
 }

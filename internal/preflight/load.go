@@ -29,7 +29,7 @@ type snapshot struct {
 	domain  *directory.Domain
 	schema  *audit.SchemaReport
 	kds     *gmsa.KDS
-	caller  *gmsa.Caller
+	caller  *directory.Caller
 	create  string // where accounts are made; empty: not known
 	may     bool   // whoever reads may make them there
 	dcs     []controller
@@ -89,7 +89,7 @@ func load(ctx context.Context, r directory.Reader, asked Asked) (*snapshot, erro
 	if s.kds, err = gmsa.RootKeys(ctx, r, s.domain); err != nil {
 		return nil, err
 	}
-	if s.caller, err = gmsa.WhoReads(ctx, r, s.domain); err != nil {
+	if s.caller, err = directory.WhoReads(ctx, r, s.domain); err != nil {
 		return nil, err
 	}
 	container, err := gmsa.FindContainer(ctx, r, s.domain, schema, "")

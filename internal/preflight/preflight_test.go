@@ -31,7 +31,7 @@ func forest(t testing.TB) *snapshot {
 		domain: &directory.Domain{DNS: "corp.example", SID: domain, ForestSID: domain, Host: "dc1"},
 		schema: &audit.SchemaReport{},
 		kds:    &gmsa.KDS{Container: "CN=keys", Sight: gmsa.Readable, Now: now, Keys: []gmsa.RootKey{{Start: now.Add(-time.Hour), Created: now.Add(-48 * time.Hour)}}},
-		caller: &gmsa.Caller{SIDs: []sddl.SID{sid(t, "S-1-5-21-1-2-3-512")}},
+		caller: &directory.Caller{SIDs: []sddl.SID{sid(t, "S-1-5-21-1-2-3-512")}},
 		dcs:    []controller{{name: "dc1", os: "Windows Server 2022 Standard", version: "10.0 (20348)", level: 7}},
 	}
 }

@@ -23,7 +23,7 @@ const (
 )
 
 // cause says why a row is not effective on the objects of a kind below a parent.
-func (s *sweep) cause(p *pass, k *kindState, v *verdict, req *audit.Requirement, above *parent) causeKey {
+func (s *sweep) cause(p *pass, k *kindState, v *verdict, req *acl.Requirement, above *parent) causeKey {
 	key := s.firstCause(p, k, v, req, above)
 	if key.cause != audit.CauseDeny && len(v.denies) > 0 {
 		key.why += "; and a deny entry takes a part of it away"
@@ -33,7 +33,7 @@ func (s *sweep) cause(p *pass, k *kindState, v *verdict, req *audit.Requirement,
 
 // firstCause is the first that fits: each is a reason for those after it to make no
 // difference.
-func (s *sweep) firstCause(p *pass, k *kindState, v *verdict, req *audit.Requirement, above *parent) causeKey {
+func (s *sweep) firstCause(p *pass, k *kindState, v *verdict, req *acl.Requirement, above *parent) causeKey {
 	switch {
 	case v.effect == acl.Unknown:
 		return causeKey{cause: v.cause, why: v.why}

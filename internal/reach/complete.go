@@ -13,7 +13,10 @@ func (s *sweep) complete(report *audit.Report, reaches []*audit.Reach, excess *a
 	if s.opts.Reach {
 		sum := &audit.SweepSummary{}
 		for i, found := range reaches {
-			report.Targets[i].Reach = found
+			dn := s.targets[i].DN
+			if at := slices.IndexFunc(report.Targets, func(t audit.Target) bool { return t.DN == dn }); at >= 0 {
+				report.Targets[at].Reach = found
+			}
 			sum.Objects += found.Objects
 			for _, row := range found.Rows {
 				sum.Checked += row.Objects

@@ -42,7 +42,7 @@ func (s *sweep) beyond(k *kindState) []beyond {
 	if d.Descriptor == nil || k.class.fault != "" {
 		return nil
 	}
-	reqs := s.requirements(k.among, k.class)
+	reqs := s.requirements(k.among, k.aimed, k.class)
 	// Where nobody can tell what AdminSDHolder protects, what blocks inheritance may be that.
 	precious := k.precious || d.adminSDHolder || s.adminSDHolder == nil && d.protected
 	sets := s.snapshot.Schema.PropertySetOf
@@ -181,41 +181,6 @@ func (s *sweep) ownerLimited(d *descriptor) bool {
 	return slices.ContainsFunc(d.DACL.ACEs, func(a sddl.ACE) bool {
 		return !a.IsOpaque() && a.SID == ownerRights && !a.Flags.Has(sddl.InheritOnly)
 	})
-}
-
-// requirements are what the policies ask for on an object of a class, and below it.
-func (s *sweep) requirements(among place, c *class) []acl.Requirement {
-	var out []acl.Requirement
-	for _, r := range s.judge.Requirements {
-		if r.NotApplicable != "" || among == outside {
-			continue
-		}
-		req := r.Requirement.Requirement
-		if among == isTarget || among == inner {
-			out = append(out, req)
-			if among == isTarget {
-				continue
-			}
-		}
-		switch req.Scope {
-		case acl.ThisObject:
-			continue
-		case acl.Children:
-			if among != isChild {
-				continue
-			}
-		default:
-			below := req
-			below.Scope = acl.Descendants
-			out = append(out, below)
-		}
-		if req.Class.IsZero() || c.acl != nil && req.Class == c.acl.GUID {
-			self := req
-			self.Scope, self.Class = acl.ThisObject, sddl.GUID{}
-			out = append(out, self)
-		}
-	}
-	return out
 }
 
 // isA says whether a class is the named one or derived from it.
@@ -389,7 +354,7 @@ func (s *sweep) settle(groups map[excessKey]*excessGroup) {
 			continue
 		}
 		here := s.containers[directory.DNKey(key.at)]
-		k := &kindState{kind: kind{descriptor: here.descriptor, class: here.class, among: s.amongOf(key.at)}}
+		k := &kindState{kind: kind{descriptor: here.descriptor, class: here.class, among: s.amongOf(key.at), aimed: s.aimedAt(key.at)}}
 		for _, b := range s.beyond(k) {
 			if b.ace != key.ace || b.owner {
 				continue
@@ -508,7 +473,7 @@ func (s *sweep) head(ctx context.Context, dn string) (*kindState, string, error)
 	err := s.readContainer(ctx, dn, func(e *directory.Entry) {
 		dn = e.DN
 		k = &kindState{kind: kind{descriptor: s.descriptorOf(e.Values("nTSecurityDescriptor")), class: s.classOf(e.Values("objectClass"))}, objects: 1}
-		k.among = s.amongOf(dn)
+		k.among, k.aimed = s.amongOf(dn), s.aimedAt(dn)
 		k.beyond = s.beyond(k)
 	})
 	return k, dn, err
@@ -529,18 +494,19 @@ func (s *sweep) within(dn, base string) bool {
 
 // swept says whether an object was among those of the targets.
 func (s *sweep) swept(dn string) bool {
-	return slices.ContainsFunc(s.snapshot.Targets, func(t *directory.Target) bool { return s.within(dn, t.DN) })
+	return slices.ContainsFunc(s.targets, func(t *directory.Target) bool { return s.within(dn, t.DN) })
 }
 
-// amongOf is the place of an object among the targets.
+// amongOf is the place of an object among the targets that were asked for.
 func (s *sweep) amongOf(dn string) place {
 	_, above := cutDN(dn)
 	among := outside
 	if !s.swept(dn) {
 		return among
 	}
-	for _, t := range s.snapshot.Targets {
+	for _, t := range s.targets {
 		switch {
+		case !s.snapshot.Asked(t):
 		case directory.SameDN(t.DN, dn):
 			if among == outside {
 				among = isTarget

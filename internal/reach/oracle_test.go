@@ -82,7 +82,7 @@ func TestSweepAgreesWithEachObject(t *testing.T) {
 		plain := &sweep{snapshot: s, judge: j, token: j.Token(), classes: map[string]*class{}}
 		checked := 0
 		for i, row := range r.Targets[0].Reach.Rows {
-			req := &j.Requirements[i]
+			req := &j.Requirements[i].Any[0]
 			found := map[string]audit.Cause{}
 			for _, c := range row.Causes {
 				if len(c.Examples) != c.Objects {

@@ -40,7 +40,7 @@ func (s *sweep) judgeKind(p *pass, k *kindState) {
 	if s.opts.Reach {
 		k.verdicts = make([]verdict, len(p.rows))
 		for i, row := range p.rows {
-			req := &s.judge.Requirements[row]
+			req := &p.asked[row]
 			v := &k.verdicts[i]
 			if v.relevance = s.relevance(req, &k.kind); v.relevance == irrelevant {
 				continue
@@ -85,7 +85,7 @@ func (s *sweep) object(k *kindState, d *sddl.Descriptor) audit.Object {
 
 // relevance follows what the audit judges new objects by: the class that the row names,
 // the classes that may hold what it is to create, those that have the attribute.
-func (s *sweep) relevance(req *audit.Requirement, k *kind) relevance {
+func (s *sweep) relevance(req *acl.Requirement, k *kind) relevance {
 	if k.place == isTarget {
 		if req.Scope == acl.ThisObject || req.Scope == acl.ThisObjectAndDescendants {
 			return relevant
@@ -260,7 +260,7 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 			if err := ctx.Err(); err != nil {
 				return row, err
 			}
-			g := add(s.cause(p, k, v, req, parent), name, c.objects)
+			g := add(s.cause(p, k, v, &p.asked[p.rows[i]], parent), name, c.objects)
 			for _, rdn := range c.examples {
 				g.example(join(rdn, parent.dn), s.opts.Examples)
 			}
@@ -275,7 +275,7 @@ func (s *sweep) row(ctx context.Context, p *pass, i int, req *audit.Requirement)
 			return row, err
 		}
 		rdn, above := cutDN(a.dn)
-		key := s.cause(p, a.state, v, req, s.parentOf(p, above))
+		key := s.cause(p, a.state, v, &p.asked[p.rows[i]], s.parentOf(p, above))
 		if key.cause == audit.CauseBlocked {
 			key.at, key.why = a.dn, whyBlocked+strings.TrimPrefix(key.why, whyBlockedItself)
 			if key.why == whyBlocked {

@@ -41,6 +41,7 @@ func Sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, j 
 		parents:     map[string]*parent{},
 		kept:        map[*class]int{},
 	}
+	s.aim()
 	var err error
 	if s.heads, err = readHeads(ctx, r); err != nil {
 		return err
@@ -52,7 +53,7 @@ func Sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, j 
 		return err
 	}
 	var passes []*pass
-	for _, t := range snapshot.Targets {
+	for _, t := range s.targets {
 		p := s.newPass(t)
 		if err := s.read(ctx, p); err != nil {
 			return err
@@ -102,6 +103,9 @@ type sweep struct {
 	containers  map[string]*container  // by DNKey
 	parents     map[string]*parent     // by DN as the directory spells it
 	kept        map[*class]int
+
+	targets []*directory.Target // whose objects are read
+	aims    []string            // DNs of the targets that rules name themselves
 
 	adminSDHolder *descriptor // nil: not readable
 	unprotected   string      // why adminSDHolder is nil
@@ -168,7 +172,8 @@ type kind struct {
 	standing   standing
 	precious   bool // SDProp protects it, by its SID or as it was marked; of excess only
 	place      place
-	among      place // among all targets, for what goes beyond them
+	among      place  // among all targets that were asked for, for what goes beyond them
+	aimed      string // a place for each target that rules name themselves; of excess only
 }
 
 // kindState is what is known of the objects of a kind.
@@ -214,10 +219,12 @@ const (
 // pass is the sweep of one target.
 type pass struct {
 	target *directory.Target
-	top    bool            // not below another target
-	inside map[string]bool // the other targets below this one, DNs in lower case
-	rows   []int           // of the judge's requirements, those that apply
-	scoped bool            // some row is about direct children only
+	top    bool              // not below another target
+	inside map[string]bool   // the other targets below this one, DNs in lower case
+	rows   []int             // of the judge's requirements, those that apply
+	asked  []acl.Requirement // by the judge's requirements: the alternative that a row is about
+	scoped bool              // some row is about direct children only
+	told   bool              // the target was asked for, and not only named by rules
 
 	found     bool // the target itself came
 	objects   int
@@ -243,22 +250,26 @@ type alone struct {
 func (s *sweep) newPass(t *directory.Target) *pass {
 	p := &pass{target: t, top: true, inside: map[string]bool{}, kinds: map[kind]*kindState{}, counts: map[*class]int{},
 		lines: map[*parent]*line{}, same: map[lineKey]*line{}}
-	for _, other := range s.snapshot.Targets {
+	p.told = s.snapshot.Asked(t)
+	for _, other := range s.targets {
 		if other == t {
 			continue
 		}
 		if s.within(t.DN, other.DN) {
 			p.top = false
 		}
-		if s.within(other.DN, t.DN) {
+		if s.within(other.DN, t.DN) && s.snapshot.Asked(other) {
 			p.inside[strings.ToLower(other.DN)] = true
 		}
 	}
+	p.asked = make([]acl.Requirement, len(s.judge.Requirements))
 	for i, req := range s.judge.Requirements {
-		if req.NotApplicable == "" {
-			p.rows = append(p.rows, i)
-			p.scoped = p.scoped || req.Scope == acl.Children
+		if !sweeps(&req) || !s.judge.About(t, &req) {
+			continue
 		}
+		p.rows = append(p.rows, i)
+		p.asked[i] = s.judge.Chosen(t, &req)
+		p.scoped = p.scoped || p.asked[i].Scope == acl.Children
 	}
 	return p
 }
@@ -327,6 +338,9 @@ func (s *sweep) take(p *pass, e *directory.Entry) {
 	// What is above an object below the target is no shorter than the target.
 	if len(above) < len(p.target.DN) && directory.SameDN(e.DN, p.target.DN) {
 		k.place, k.among, p.found = isTarget, isTarget, true
+		if !p.told {
+			k.among = s.amongOf(e.DN)
+		}
 	} else {
 		if p.scoped && strings.EqualFold(above, p.target.DN) {
 			k.place = isChild
@@ -339,11 +353,17 @@ func (s *sweep) take(p *pass, e *directory.Entry) {
 				k.among = isChild
 			}
 		}
+		if !p.told {
+			k.among = s.amongOf(e.DN)
+		}
 		if s.keeps(k) {
 			dn = e.DN
 			s.kept[k.class]++
 			s.containers[directory.DNKey(strings.Clone(dn))] = &container{k.descriptor, k.class}
 		}
+	}
+	if s.opts.Excess {
+		k.aimed = s.aimedAt(e.DN)
 	}
 	p.objects++
 	p.counts[k.class]++

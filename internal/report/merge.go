@@ -15,6 +15,9 @@ func Counts(s audit.Summary) string {
 	if s.Waived > 0 {
 		text += fmt.Sprintf(", %d waived", s.Waived)
 	}
+	if s.Warnings > 0 {
+		text += fmt.Sprintf(", %d warnings", s.Warnings)
+	}
 	return text
 }
 
@@ -46,6 +49,9 @@ func scenarioText(p *printer, r *audit.Report, style Style) {
 	p.printf("\n%-8s %s\n", "RESULT", "POLICY")
 	for _, pol := range r.Policies {
 		s := pol.Summary
+		if s.Rows == 0 {
+			continue // it only includes others
+		}
 		word := style.good("pass    ")
 		switch {
 		case s.Fail > 0:
@@ -57,6 +63,9 @@ func scenarioText(p *printer, r *audit.Report, style Style) {
 		case s.Pass == 0:
 			word = style.doubt("waived  ")
 		}
+		if s.Fail+s.Unknown == 0 && s.Warnings > 0 {
+			word = style.doubt("warning ")
+		}
 		asked := s.Rows - s.NotApplicable
 		what := "rules"
 		if len(r.Targets) > 1 {
@@ -67,7 +76,7 @@ func scenarioText(p *printer, r *audit.Report, style Style) {
 			text += fmt.Sprintf(", %d not applicable", s.NotApplicable)
 		}
 		p.marked(word+" ", "         ", "             ", text)
-		for _, result := range []struct{ of, words string }{{"fail", "fails: "}, {"unknown", "unknown: "}, {audit.RowWaived, "waived: "}} {
+		for _, result := range []struct{ of, words string }{{"fail", "fails: "}, {"unknown", "unknown: "}, {audit.RowWaived, "waived: "}, {audit.RowWarning, "warning: "}} {
 			if rules := rulesThat(r, pol.Name, result.of); rules != "" {
 				p.wrapped("             "+result.words, "                 ", rules)
 			}
@@ -79,10 +88,14 @@ func scenarioText(p *printer, r *audit.Report, style Style) {
 // all of them have it.
 func rulesThat(r *audit.Report, policy, result string) string {
 	var order []string
-	on := map[string]int{}
+	on, of := map[string]int{}, map[string]int{}
 	for _, t := range r.Targets {
 		for _, row := range t.Rows {
-			if row.Policy != policy || row.Result() != result {
+			if row.Policy != policy {
+				continue
+			}
+			of[row.Rule]++
+			if row.Result() != result {
 				continue
 			}
 			if on[row.Rule] == 0 {
@@ -92,8 +105,8 @@ func rulesThat(r *audit.Report, policy, result string) string {
 		}
 	}
 	for i, rule := range order {
-		if on[rule] < len(r.Targets) {
-			order[i] += fmt.Sprintf(" (on %d of %d targets)", on[rule], len(r.Targets))
+		if on[rule] < of[rule] {
+			order[i] += fmt.Sprintf(" (on %d of %d targets)", on[rule], of[rule])
 		}
 	}
 	return strings.Join(order, ", ")

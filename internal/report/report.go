@@ -14,6 +14,7 @@ import (
 
 	"github.com/gmsactl/gmsactl/internal/audit"
 	"github.com/gmsactl/gmsactl/internal/plan"
+	"github.com/gmsactl/gmsactl/internal/policy"
 )
 
 // columns is the width that text is wrapped to. What cannot be broken, a DN or an SDDL
@@ -182,6 +183,12 @@ func Audit(w io.Writer, r *audit.Report, style Style) error {
 	return p.err
 }
 
+// certainty is what a rule's verification means to who reads its row; empty for what is published.
+var certainty = map[string]string{
+	string(policy.Inferred):   "(inferred: the documentation asks for it in words, not as this entry)",
+	string(policy.Unverified): "(unverified: second-hand, or in no documentation that was seen)",
+}
+
 func rowText(p *printer, row audit.Row, style Style) {
 	word := style.bad("FAIL    ")
 	switch row.Result() {
@@ -193,10 +200,15 @@ func rowText(p *printer, row audit.Row, style Style) {
 		word = "n/a     "
 	case audit.RowWaived:
 		word = style.doubt("waived  ")
+	case audit.RowWarning:
+		word = style.doubt("warning ")
 	}
 	p.printf("%s %-30s %-15s %s\n", word, row.Rule, row.Grant, row.Effect)
 	const indent = "         "
 	p.wrapped(indent, indent, row.Access+"; "+row.AppliesTo)
+	if sure := certainty[row.Verification]; sure != "" {
+		p.wrapped(indent, indent, sure)
+	}
 	if row.Why != "" {
 		p.wrapped(indent+"why: ", indent+"     ", row.Why)
 	}
