@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +21,35 @@ func newPolicy(a *app) *cobra.Command {
 		Short: "List the built-in policies",
 		Args:  args(),
 		RunE:  func(*cobra.Command, []string) error { return a.policyList() },
+	}, newPolicyShow(a), newPolicyValidate(a), &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of policy files, for editors",
+		Long: `Schema prints the JSON Schema of policy files, by which editors complete and check
+them. Save it, and begin a policy with the line
+
+  # yaml-language-server: $schema=./policy.schema.json`,
+		Example: `  gmsactl policy schema > policy.schema.json`,
+		Args:    args(),
+		RunE: func(*cobra.Command, []string) error {
+			text, err := policy.JSONSchema()
+			if err != nil {
+				return err
+			}
+			_, err = a.stdout.Write(text)
+			return err
+		},
 	})
 	return cmd
 }
 
 func (a *app) policyList() error {
 	type line struct {
-		Name   string `json:"name"`
-		Title  string `json:"title"`
-		Source string `json:"source"`
+		Name       string            `json:"name"`
+		Title      string            `json:"title"`
+		Source     string            `json:"source"`
+		Rules      int               `json:"rules"`
+		Include    []string          `json:"include,omitempty"`
+		Parameters map[string]string `json:"parameters,omitempty"` // what they are
 	}
 	list := struct {
 		Format   int    `json:"format"`
@@ -39,14 +61,26 @@ func (a *app) policyList() error {
 		if err != nil {
 			return err
 		}
-		list.Policies = append(list.Policies, line{p.Name, p.Title, p.Source})
+		l := line{Name: p.Name, Title: p.Title, Source: p.Source, Rules: len(p.Rules), Include: p.Include}
+		for name, param := range p.Parameters {
+			if l.Parameters == nil {
+				l.Parameters = map[string]string{}
+			}
+			l.Parameters[name] = param.Description
+		}
+		list.Policies = append(list.Policies, l)
 	}
 	if a.output == "json" {
 		return report.JSON(a.stdout, list)
 	}
 	for _, p := range list.Policies {
-		if _, err := fmt.Fprintf(a.stdout, "%s\n  %s\n  %s\n", p.Name, p.Title, p.Source); err != nil {
+		if _, err := fmt.Fprintf(a.stdout, "%s\n  %s\n", p.Name, p.Title); err != nil {
 			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
+			if _, err := fmt.Fprintf(a.stdout, "  --param %s=VALUE\n", name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
