@@ -709,6 +709,71 @@ func TestBindRefuses(t *testing.T) {
 	}
 }
 
+// A rule that still has a parameter is left out where somebody looks at a policy, and never where one is judged by it.
+func TestResolveUnbound(t *testing.T) {
+	s := demoSchema(t)
+	const parameters = "name: n\ntitle: T\nsource: s\nparameters: {x: {description: D, kind: name}, y: {description: D, kind: name, default: group}}\nrules:\n"
+	for _, c := range []struct {
+		rule, want string
+		shown      int // rules that are resolved without a value
+	}{
+		{"rights: [create-child], object: '${x}', scope: this-object", "p.yaml:6:56: rule a: parameter x has no value", 0},
+		{"rights: [delete], scope: descendants, class: '${x}'", "p.yaml:6:69: rule a: parameter x has no value", 0},
+		{"rights: [delete], scope: this-object, target: {dn: 'CN=${x}'}", "p.yaml:6:70: rule a: parameter x has no value", 1},
+		{"limits: [{attribute: adminCount, one-of: ['0', '${x}']}]", "p.yaml:6:71: rule a: parameter x has no value", 1},
+	} {
+		text := parameters + "  - {id: a, source: s, " + c.rule + "}\n  - {id: b, source: s, rights: [create-child], object: '${y}', scope: this-object, target: {dn: 'CN=x,${domain.dn}'}}\n"
+		p, err := Parse("p.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		known, err := p.BindKnown(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, given := known.Values["x"]; given || known.Values["y"] != "group" {
+			t.Errorf("%s: values %v", c.rule, known.Values)
+		}
+		if reqs, err := known.Resolve(s); err == nil || reqs != nil || err.Error() != c.want {
+			t.Errorf("%s: %+v, %v", c.rule, reqs, err)
+		}
+		if reqs, err := known.ResolveAll(s); err != nil || len(reqs) != 1+c.shown || reqs[len(reqs)-1].Rule.ID != "b" || reqs[len(reqs)-1].Any == nil {
+			t.Errorf("%s: %+v, %v", c.rule, reqs, err)
+		}
+		bound, err := p.Bind(map[string]string{"x": "group"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reqs, err := bound.Resolve(s); err != nil || len(reqs) != 2 {
+			t.Errorf("%s: %+v, %v", c.rule, reqs, err)
+		}
+	}
+}
+
+// Whoever has a policy checked sees every name that the schema lacks.
+func TestResolveAll(t *testing.T) {
+	p, err := Parse("p.yaml", []byte(header+"  - {id: a, source: s, rights: [create-child], object: nobodyyy, scope: this-object}\n"+
+		"  - {id: b, source: s, rights: [delete], scope: this-object}\n  - {id: c, source: s, limits: [{attribute: nothingatall, absent: true}]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "p.yaml:5:56: rule a: the schema has no class \"nobodyyy\"\np.yaml:7:45: rule c: the schema has no attribute \"nothingatall\""
+	if reqs, err := p.ResolveAll(demoSchema(t)); err == nil || err.Error() != want || len(reqs) != 1 || reqs[0].Rule.ID != "b" {
+		t.Errorf("%+v, %v", reqs, err)
+	}
+}
+
+// Only what people read may have several lines.
+func TestParseProse(t *testing.T) {
+	p, err := Parse("p.yaml", []byte(header+"  - id: a\n    rights: [delete]\n    scope: |\n      descendants\n    class: >-\n      user\n    why: |\n      one\n      two\n    source: |\n      three\n\n      four\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Rules[0]; r.Scope != "descendants" || r.Class != "user" || r.Why != "one\ntwo" || r.Source != "three\n\nfour" {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestReplace(t *testing.T) {
 	values := map[string]string{"a": "1", "b": "${a}", "": "nothing"}
 	for _, c := range []struct{ text, want string }{

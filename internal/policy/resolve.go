@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
@@ -42,6 +43,12 @@ const exchangeMark = "msExchRecipientTypeDetails"
 // Resolve looks up the names of every rule in a schema. A name that the schema lacks is
 // an *Error with the position, unless the rule is optional.
 func (p *Policy) Resolve(s *directory.Schema) ([]Requirement, error) {
+	for i := range p.Rules {
+		// A rule that was left out would be one that passes.
+		if err := p.Rules[i].unbound(); err != nil {
+			return nil, err
+		}
+	}
 	out, err := p.ResolveAll(s)
 	if err != nil {
 		return nil, err
@@ -69,6 +76,18 @@ func (p *Policy) ResolveAll(s *directory.Schema) ([]Requirement, error) {
 		out = append(out, req)
 	}
 	return out, errors.Join(errs...)
+}
+
+// unbound is an error where a rule has a parameter that no value was put in the place of.
+func (r *Rule) unbound() error {
+	for _, at := range r.places() {
+		for _, m := range variable.FindAllStringSubmatch(*at.text, -1) {
+			if !slices.Contains(Known, m[1]) {
+				return at.at.fail(at.key, fmt.Sprintf("rule %s: parameter %s has no value", r.ID, m[1]))
+			}
+		}
+	}
+	return nil
 }
 
 // namesParameter says whether an object or a class is a parameter that has no value yet.
