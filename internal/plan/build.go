@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -55,7 +56,7 @@ func Make(s *audit.Snapshot, policies []*policy.Policy, opts Options) (*Plan, er
 		Changes: []Change{},
 	}
 	for _, pol := range policies {
-		p.Policies = append(p.Policies, Policy{Name: pol.Name, YAML: string(pol.Text), Parameters: pol.Values})
+		p.Policies = append(p.Policies, Policy{Name: pol.Name, YAML: string(pol.Text), Parameters: maps.Clone(pol.Values)})
 	}
 	p.Targets = []string{}
 	for _, t := range s.Targets {

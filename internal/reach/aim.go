@@ -2,6 +2,7 @@ package reach
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/gmsactl/gmsactl/internal/acl"
 	"github.com/gmsactl/gmsactl/internal/audit"
@@ -9,25 +10,39 @@ import (
 	"github.com/gmsactl/gmsactl/internal/policy"
 )
 
+// aim is a target that rules name themselves.
+type aim struct {
+	dn, key  string            // key: its DNKey
+	reqs     []acl.Requirement // what these rules ask for
+	below    bool              // for what is below it, too
+	children bool              // for what is right below it alone
+}
+
 // aim finds the targets whose objects are read: those that were asked for, and those that rules name
-// and that have something below them to be looked at.
+// and that have something below them to be looked at. The others are looked at by themselves.
 func (s *sweep) aim() {
 	for _, t := range s.snapshot.Targets {
-		if s.snapshot.Asked(t) {
-			s.targets = append(s.targets, t)
-			continue
-		}
-		if slices.ContainsFunc(s.judge.Requirements, func(req audit.Requirement) bool {
+		// Objects that were deleted are none any more.
+		deleted := directory.IsDeletedObjects(t.DN)
+		if !deleted && (s.snapshot.Asked(t) || slices.ContainsFunc(s.judge.Requirements, func(req audit.Requirement) bool {
 			return sweeps(&req) && s.judge.About(t, &req) && slices.ContainsFunc(req.Asked(), func(one acl.Requirement) bool { return one.Scope != acl.ThisObject })
-		}) {
+		})) {
 			s.targets = append(s.targets, t)
+		} else {
+			s.points = append(s.points, t)
 		}
-	}
-	for _, t := range s.snapshot.Targets {
-		if slices.ContainsFunc(s.judge.Requirements, func(req audit.Requirement) bool {
-			return !req.Rule.Aim().IsZero() && len(req.Asked()) > 0 && s.judge.About(t, &req)
-		}) {
-			s.aims = append(s.aims, t.DN)
+		a := aim{dn: t.DN, key: directory.DNKey(t.DN)}
+		for _, req := range s.judge.Requirements {
+			if !req.Rule.Aim().IsZero() && s.judge.About(t, &req) {
+				a.reqs = append(a.reqs, req.Asked()...)
+			}
+		}
+		for _, one := range a.reqs {
+			a.below = a.below || one.Scope != acl.ThisObject
+			a.children = a.children || one.Scope == acl.Children
+		}
+		if a.reqs != nil {
+			s.aims = append(s.aims, a)
 		}
 	}
 }
@@ -38,35 +53,70 @@ func sweeps(req *audit.Requirement) bool {
 	return len(req.Asked()) > 0 && req.Rule.Severity != policy.SeverityWarning
 }
 
+// aimed is where the objects below one parent are, seen from each target that rules name themselves.
+type aimed struct {
+	places string
+	differ bool // not all of them are at the same place
+}
+
 // aimedAt is where an object is, seen from each target that rules name themselves: a place for each,
 // as a text that compares. Empty where it is in none.
 func (s *sweep) aimedAt(dn string) string {
-	var places []byte
-	for i, aim := range s.aims {
-		// What is at or below it is no shorter than its own DN but for blanks, which are rare.
-		at := outside
-		switch {
-		case directory.SameDN(dn, aim):
-			at = isTarget
-		case s.within(dn, aim):
-			if _, above := cutDN(dn); directory.SameDN(above, aim) {
-				at = isChild
-			} else {
-				at = deeper
-			}
-		}
-		if at == outside {
-			continue
-		}
-		if places == nil {
-			places = make([]byte, len(s.aims))
-			for k := range places {
-				places[k] = byte(outside)
-			}
-		}
-		places[i] = byte(at)
+	if len(s.aims) == 0 {
+		return ""
 	}
-	return string(places)
+	_, above := cutDN(dn)
+	known, seen := s.aimed[above]
+	if !seen {
+		key := directory.DNKey(above)
+		right := func(below string) bool { _, parent, _ := strings.Cut(below, "\x00"); return parent == key }
+		known.differ = slices.ContainsFunc(s.aims, func(a aim) bool { return right(a.key) }) || slices.ContainsFunc(s.headKeys, right)
+		known.places = s.places(func(a *aim) place {
+			switch {
+			case !s.within(above, a.dn):
+				return outside
+			case a.children && key == a.key:
+				return isChild
+			}
+			return deeper
+		})
+		if len(s.aimed) < maxParents {
+			s.aimed[strings.Clone(above)] = known
+		}
+	}
+	if !known.differ {
+		return known.places
+	}
+	key := directory.DNKey(dn)
+	return s.places(func(a *aim) place {
+		switch {
+		case key == a.key:
+			return isTarget
+		case !s.within(dn, a.dn):
+			return outside
+		case a.children && directory.SameDN(above, a.dn):
+			return isChild
+		}
+		return deeper
+	})
+}
+
+// places are the places of an object, seen from each aim; empty where it is nothing to any.
+func (s *sweep) places(of func(a *aim) place) string {
+	out := make([]byte, len(s.aims))
+	inAny := false
+	for i := range s.aims {
+		at := of(&s.aims[i])
+		if at != isTarget && !s.aims[i].below {
+			at = outside
+		}
+		inAny = inAny || at != outside
+		out[i] = byte(at)
+	}
+	if !inAny {
+		return ""
+	}
+	return string(out)
 }
 
 // requirements are what the policies ask for on an object of a class, and below it.
@@ -77,15 +127,11 @@ func (s *sweep) requirements(among place, aimed string, c *class) []acl.Requirem
 			for _, one := range r.Asked() {
 				out = append(out, asked(one, among, c)...)
 			}
-			continue
 		}
-		for i, dn := range s.aims {
-			if aimed == "" || !s.judge.About(&directory.Target{DN: dn}, &r) {
-				continue
-			}
-			for _, one := range r.Asked() {
-				out = append(out, asked(one, place(aimed[i]), c)...)
-			}
+	}
+	for i := range len(aimed) {
+		for _, one := range s.aims[i].reqs {
+			out = append(out, asked(one, place(aimed[i]), c)...)
 		}
 	}
 	return out

@@ -47,7 +47,7 @@ func (s *sweep) chainOf(p *parent) []ancestor {
 
 // readAbove reads what is above the targets: entries on them may come from there.
 func (s *sweep) readAbove(ctx context.Context) error {
-	for _, t := range s.targets {
+	for _, t := range slices.Concat(s.targets, s.points) {
 		if err := s.readContainer(ctx, t.DN, nil); err != nil {
 			return err
 		}

@@ -32,7 +32,19 @@ func (s *sweep) complete(report *audit.Report, reaches []*audit.Reach, excess *a
 		}
 		report.ReachSummary = sum
 		report.AdminSDHolder = s.protection()
-		report.Notes = slices.DeleteFunc(slices.Clone(report.Notes), func(note string) bool { return note == audit.NotSwept })
+		if len(reaches) > 0 {
+			report.Notes = slices.DeleteFunc(slices.Clone(report.Notes), func(note string) bool { return note == audit.NotSwept })
+		}
+		if excess == nil && slices.ContainsFunc(s.judge.Requirements, func(req audit.Requirement) bool {
+			return req.Rule.Forbidden && slices.ContainsFunc(req.Any, func(one acl.Requirement) bool { return one.Scope != acl.ThisObject })
+		}) {
+			report.Notes = append(report.Notes, "What rules forbid was not looked for on the objects below their targets; --excess lists what the account has there.")
+		}
+		for _, t := range s.points {
+			if s.snapshot.Asked(t) {
+				report.Notes = append(report.Notes, t.DN+": what has been deleted was not judged.")
+			}
+		}
 	}
 	if excess != nil {
 		s.summary.Unknown = excess.Unknown

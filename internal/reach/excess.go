@@ -320,6 +320,15 @@ func (s *sweep) excess(ctx context.Context, passes []*pass) (*audit.Excess, erro
 			count(k, &parent{}, 1, []string{dn})
 		}
 	}
+	for _, t := range s.points {
+		if s.swept(t.DN) || slices.Contains(s.headKeys, directory.DNKey(t.DN)) {
+			continue
+		}
+		k := s.point(t)
+		_, above := cutDN(t.DN)
+		take(k)
+		count(k, &parent{dn: above}, 1, []string{t.DN})
+	}
 	if !s.token.Complete {
 		out.Unknown = max(out.Objects, 1)
 		out.Notes = append(out.Notes, "Not every group of the account could be read; what it has through the others is not listed.")
@@ -350,7 +359,7 @@ func (s *sweep) settle(groups map[excessKey]*excessGroup) {
 		}
 		g.standsOn = 1
 		whole := groups[excessKey{ace: key.ace, via: key.via}]
-		if whole == nil || !s.swept(key.at) && !s.isHeadDN(key.at) {
+		if whole == nil || !s.looked(key.at) {
 			continue
 		}
 		here := s.containers[directory.DNKey(key.at)]
@@ -477,6 +486,36 @@ func (s *sweep) head(ctx context.Context, dn string) (*kindState, string, error)
 		k.beyond = s.beyond(k)
 	})
 	return k, dn, err
+}
+
+// point is a target of which nothing below is read, as the audit has read it.
+func (s *sweep) point(t *directory.Target) *kindState {
+	k := &kindState{kind: kind{class: s.classOf(bytesOf(t.Classes)), descriptor: s.descriptorOf(nil), among: outside, aimed: s.aimedAt(t.DN)}, sid: t.SID, objects: 1}
+	if t.Raw != nil {
+		k.descriptor = s.descriptorOf([][]byte{t.Raw})
+	}
+	if !t.SID.IsZero() {
+		k.standing, _ = s.standingOf(t.SID.Bytes())
+		k.precious = s.isPrecious(t.SID)
+	}
+	if s.snapshot.Asked(t) {
+		k.among = isTarget
+	}
+	k.beyond = s.beyond(k)
+	return k
+}
+
+func bytesOf(texts []string) [][]byte {
+	var out [][]byte
+	for _, text := range texts {
+		out = append(out, []byte(text))
+	}
+	return out
+}
+
+// looked says whether an object was looked at itself, and not only what comes from it.
+func (s *sweep) looked(dn string) bool {
+	return s.swept(dn) || s.isHeadDN(dn) || slices.ContainsFunc(s.points, func(t *directory.Target) bool { return directory.SameDN(t.DN, dn) })
 }
 
 func (s *sweep) isHeadDN(dn string) bool {

@@ -46,6 +46,16 @@ func (s *sweep) judgeKind(p *pass, k *kindState) {
 				continue
 			}
 			s.verdict(k, req.Right, v)
+			for _, other := range p.others[row] {
+				if v.passes() || s.relevance(&other, &k.kind) != relevant {
+					continue
+				}
+				// One alternative is enough, on each object.
+				got := verdict{relevance: v.relevance}
+				if s.verdict(k, other.Right, &got); got.effect == acl.Granted {
+					*v = got
+				}
+			}
 			k.shown = k.shown || !v.passes()
 		}
 	}

@@ -40,6 +40,7 @@ func Sweep(ctx context.Context, r directory.Reader, snapshot *audit.Snapshot, j 
 		containers:  map[string]*container{},
 		parents:     map[string]*parent{},
 		kept:        map[*class]int{},
+		aimed:       map[string]aimed{},
 	}
 	s.aim()
 	var err error
@@ -105,7 +106,9 @@ type sweep struct {
 	kept        map[*class]int
 
 	targets []*directory.Target // whose objects are read
-	aims    []string            // DNs of the targets that rules name themselves
+	points  []*directory.Target // the others, of which nothing below is read
+	aims    []aim
+	aimed   map[string]aimed // by the DN of a parent, as the directory spells it
 
 	adminSDHolder *descriptor // nil: not readable
 	unprotected   string      // why adminSDHolder is nil
@@ -219,12 +222,13 @@ const (
 // pass is the sweep of one target.
 type pass struct {
 	target *directory.Target
-	top    bool              // not below another target
-	inside map[string]bool   // the other targets below this one, DNs in lower case
-	rows   []int             // of the judge's requirements, those that apply
-	asked  []acl.Requirement // by the judge's requirements: the alternative that a row is about
-	scoped bool              // some row is about direct children only
-	told   bool              // the target was asked for, and not only named by rules
+	top    bool                // not below another target
+	inside map[string]bool     // the other targets below this one, DNs in lower case
+	rows   []int               // of the judge's requirements, those that apply
+	asked  []acl.Requirement   // by the judge's requirements: the alternative that a row is about
+	others [][]acl.Requirement // the other alternatives
+	scoped bool                // some rule is about direct children only
+	told   bool                // the target was asked for, and not only named by rules
 
 	found     bool // the target itself came
 	objects   int
@@ -263,13 +267,19 @@ func (s *sweep) newPass(t *directory.Target) *pass {
 		}
 	}
 	p.asked = make([]acl.Requirement, len(s.judge.Requirements))
+	p.others = make([][]acl.Requirement, len(s.judge.Requirements))
 	for i, req := range s.judge.Requirements {
-		if !sweeps(&req) || !s.judge.About(t, &req) {
+		if !s.judge.About(t, &req) {
+			continue
+		}
+		// Of advice, and of each alternative, what goes beyond the policies wants to know.
+		p.scoped = p.scoped || slices.ContainsFunc(req.Asked(), func(one acl.Requirement) bool { return one.Scope == acl.Children })
+		if !sweeps(&req) {
 			continue
 		}
 		p.rows = append(p.rows, i)
 		p.asked[i] = s.judge.Chosen(t, &req)
-		p.scoped = p.scoped || p.asked[i].Scope == acl.Children
+		p.others[i] = slices.DeleteFunc(slices.Clone(req.Asked()), func(one acl.Requirement) bool { return one == p.asked[i] })
 	}
 	return p
 }
