@@ -194,11 +194,7 @@ func (a *app) sweep(ctx context.Context, r directory.Reader, snapshot *audit.Sna
 	}
 	total := 0
 	if c, ok := r.(*captureReader); ok {
-		var bases []string
-		for _, t := range snapshot.Targets {
-			bases = append(bases, t.DN)
-		}
-		total = c.Swept(bases)
+		total = c.Swept(reach.Bases(snapshot, judge))
 	}
 	progress, erase := a.progress(total)
 	defer erase()

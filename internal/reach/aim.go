@@ -18,6 +18,17 @@ type aim struct {
 	children bool              // for what is right below it alone
 }
 
+// Bases are the DNs of the targets whose objects a sweep reads.
+func Bases(snapshot *audit.Snapshot, judge *audit.Judge) []string {
+	s := &sweep{snapshot: snapshot, judge: judge}
+	s.aim()
+	var out []string
+	for _, t := range s.targets {
+		out = append(out, t.DN)
+	}
+	return out
+}
+
 // aim finds the targets whose objects are read: those that were asked for, and those that rules name
 // and that have something below them to be looked at. The others are looked at by themselves.
 func (s *sweep) aim() {
