@@ -18,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/gmsactl/gmsactl/internal/policy"
 	"github.com/gmsactl/gmsactl/internal/report"
 )
 
@@ -97,11 +98,29 @@ func (a *app) finish(ctx context.Context, err error) int {
 		code, err = exitInterrupted, errors.New("interrupted")
 	}
 	// A server's message or a name may hold what a terminal would obey.
-	fmt.Fprintf(a.stderr, "gmsactl: error: %s\n", report.Printable(oneLine(err.Error())))
+	for _, text := range sentences(err) {
+		fmt.Fprintf(a.stderr, "gmsactl: error: %s\n", report.Printable(text))
+	}
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(a.stderr, "gmsactl: hint: %s\n", report.Printable(hint))
 	}
 	return code
+}
+
+// sentences are the sentences of an error: one, but for the mistakes of a policy, which are told all at once.
+func sentences(err error) []string {
+	list, several := err.(interface{ Unwrap() []error })
+	if !several {
+		return []string{oneLine(err.Error())}
+	}
+	var out []string
+	for _, one := range list.Unwrap() {
+		if mistake := (*policy.Error)(nil); !errors.As(one, &mistake) {
+			return []string{oneLine(err.Error())}
+		}
+		out = append(out, sentences(one)...)
+	}
+	return out
 }
 
 // oneLine joins the lines of a message that other packages broke.

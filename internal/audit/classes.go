@@ -43,6 +43,22 @@ func (j *Judge) classVerdicts(t *directory.Target, req acl.Requirement) []ClassV
 	return verdicts
 }
 
+// derivedVerdicts are the verdicts on what a rule forbids for a class, where the account may have it on one derived
+// from that, which the rule is not about. A reader may well think that it is.
+func (j *Judge) derivedVerdicts(t *directory.Target, req *Requirement) []ClassVerdict {
+	for _, one := range req.Any {
+		verdicts := j.classVerdicts(t, one)
+		if slices.ContainsFunc(verdicts, func(v ClassVerdict) bool {
+			return v.Derived && slices.ContainsFunc([]string{v.Child, v.Deeper}, func(word string) bool {
+				return word != "" && word != acl.NotGranted.String() && word != acl.Denied.String()
+			})
+		}) {
+			return verdicts
+		}
+	}
+	return nil
+}
+
 func (j *Judge) classVerdict(t *directory.Target, req acl.Requirement, c *directory.Class) ClassVerdict {
 	v := ClassVerdict{Class: c.Name, Child: acl.Unknown.String()}
 	if req.Scope != acl.Children {

@@ -130,6 +130,8 @@ type Judge struct {
 	names   words.Names
 	classes map[string]*acl.Class
 	faults  map[string]string // classes that cannot be judged, and why
+
+	auxiliary map[sddl.GUID]bool // attributes of auxiliary classes, and their property sets; nil before it was asked for
 }
 
 // Requirement is a rule of a policy, resolved.
@@ -211,7 +213,7 @@ func (j *Judge) best(t *directory.Target, req *Requirement, blank Row) (best Row
 	best, at = blank, -1
 	for i, one := range req.Any {
 		row := blank
-		j.permission(t, one, &row)
+		j.permission(t, one, req.On[i], &row)
 		if row.Pass {
 			return row, i
 		}
@@ -234,7 +236,7 @@ func (j *Judge) Chosen(t *directory.Target, req *Requirement) acl.Requirement {
 }
 
 // permission judges one permission on a target whose descriptor is shown.
-func (j *Judge) permission(t *directory.Target, one acl.Requirement, row *Row) {
+func (j *Judge) permission(t *directory.Target, one acl.Requirement, on []sddl.GUID, row *Row) {
 	d := t.Descriptor
 	cover := acl.Cover(d.DACL, d.Owner, j.token, one, j.s.Schema.PropertySetOf)
 	row.Grant = cover.Grant.String()
@@ -245,7 +247,7 @@ func (j *Judge) permission(t *directory.Target, one acl.Requirement, row *Row) {
 	self, fault := j.targetClass(class, t.Classes)
 	var below []*acl.Class
 	if fault == "" {
-		below, fault = j.classesBelow(class, one)
+		below, fault = j.classesBelow(class, one, on)
 	}
 	if fault == "" {
 		fault = j.nameless(d.DACL, one.Right.Mask)
@@ -302,8 +304,9 @@ func has(s *directory.Schema, c *directory.Class, right acl.Right) bool {
 	return false
 }
 
-// classesBelow are the classes that a requirement on descendants of a target is tried with.
-func (j *Judge) classesBelow(target *directory.Class, req acl.Requirement) ([]*acl.Class, string) {
+// classesBelow are the classes that a requirement on descendants of a target is tried with; on, where it is not nil, are
+// those that it is to be effective on.
+func (j *Judge) classesBelow(target *directory.Class, req acl.Requirement, on []sddl.GUID) ([]*acl.Class, string) {
 	schema := j.s.Schema
 	var list []*directory.Class
 	switch {
@@ -311,6 +314,10 @@ func (j *Judge) classesBelow(target *directory.Class, req acl.Requirement) ([]*a
 		return nil, ""
 	case !req.Class.IsZero():
 		list = append(list, schema.Class(schema.NameOf(req.Class)))
+	case on != nil:
+		for _, g := range on {
+			list = append(list, schema.ClassOf(g))
+		}
 	case req.Right.Kind == acl.ChildClass:
 		below := schema.Below(target.Name)
 		for _, c := range schema.Superiors(schema.NameOf(req.Right.Object)) {
@@ -474,17 +481,6 @@ func (j *Judge) why(cover acl.Coverage, judged acl.Judgement) string {
 		return "granted only implicitly, which --accept any would count"
 	}
 	return "not granted"
-}
-
-// casesOf names the cases with one of these effects.
-func casesOf(judged acl.Judgement, effects ...acl.Effect) string {
-	var some acl.Judgement
-	for _, c := range judged.Cases {
-		if slices.Contains(effects, c.Decision.Effect) {
-			some.Cases = append(some.Cases, c)
-		}
-	}
-	return casesBut(some, acl.Effect(-1))
 }
 
 // casesBut names the cases whose effect is not the given one.

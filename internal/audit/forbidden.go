@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -104,8 +105,9 @@ func (l *look) take(d acl.Decision, part bool, where, doubt string) {
 	switch effect {
 	case acl.Granted, acl.Partial:
 		switch {
-		// A confidential attribute takes two rights together: who has one of them cannot read it.
-		case effect == acl.Partial && l.one.Right.Kind == acl.Attribute:
+		// Parts are looked at one by one. To read a confidential attribute takes two rights, and one of them is no part
+		// of that. [MS-ADTS] 3.1.1.4.4.
+		case effect == acl.Partial:
 			effect = acl.NotGranted
 		case doubt != "":
 			effect = acl.Unknown
@@ -127,6 +129,9 @@ func (l *look) run() {
 	l.effect = acl.NotGranted
 	d := l.t.Descriptor
 	if l.one.Scope == acl.ThisObject || l.one.Scope == acl.ThisObjectAndDescendants {
+		if !hasRight(l.self, l.one.Right) {
+			l.idle("an entry allows what the target's class has not by itself", func(a sddl.ACE) bool { return !a.Flags.Has(sddl.InheritOnly) })
+		}
 		for i, right := range l.parts(l.self, false) {
 			decision := acl.Check(d.DACL, d.Owner, l.j.token, l.t.SID, l.self, right)
 			doubt := ""
@@ -170,35 +175,64 @@ func within(a sddl.ACE, scope acl.Scope) bool {
 
 // below looks at new objects of every class, or of the one that the rule is about.
 func (l *look) below() {
-	d := l.t.Descriptor
 	schema := l.j.s.Schema
 	list := schema.Below(l.structural.Name)
 	if !l.one.Class.IsZero() {
 		list = []*directory.Class{schema.ClassOf(l.one.Class)}
 	}
-	target := acl.Target{DACL: d.DACL, Owner: d.Owner, SID: l.t.SID}
-	var tried []*acl.Class
+	var tried, others []*acl.Class // those that have what the rule is about, and those that have not
 	for _, c := range list {
 		class, fault := l.j.classForbidden(c, !l.one.Class.IsZero())
 		if fault != "" {
 			l.add(acl.Unknown, "", fault)
 			continue
 		}
+		if !hasRight(class, l.one.Right) {
+			others = append(others, class)
+			continue
+		}
 		tried = append(tried, class)
-		where := fmt.Sprintf("new %s objects", class.Name)
-		owns := l.mayCreate(class)
-		for i, right := range l.parts(class, true) {
-			req := below(l.one)
-			req.Right = right
-			for _, one := range acl.Judge(target, l.j.token, req, []*acl.Class{class}).Cases {
-				l.take(one.Decision, i > 0, where, "")
-			}
-			if owns {
-				l.asOwner(class, right, where)
-			}
+		l.try(class, "")
+	}
+	if len(tried) == 0 {
+		// Objects may have it by an auxiliary class that was added to them alone. [MS-ADTS] 3.1.1.2.4.
+		for _, class := range others {
+			l.try(l.withRight(class), "no class of objects below has by itself what the rule is about; one that is added to an object may")
 		}
 	}
-	l.untried(tried)
+	l.untried(tried, others)
+}
+
+// try looks at new objects of a class; doubt says why nobody knows whether there may be any, if so.
+func (l *look) try(class *acl.Class, doubt string) {
+	d := l.t.Descriptor
+	target := acl.Target{DACL: d.DACL, Owner: d.Owner, SID: l.t.SID}
+	where := fmt.Sprintf("new %s objects", class.Name)
+	owns := l.mayCreate(class)
+	for i, right := range l.parts(class, true) {
+		req := below(l.one)
+		req.Right = right
+		for _, one := range acl.Judge(target, l.j.token, req, []*acl.Class{class}).Cases {
+			l.take(one.Decision, i > 0, where, doubt)
+		}
+		if owns {
+			l.asOwner(class, right, where)
+		}
+	}
+}
+
+// withRight is a class as it is where another one is added that has what the right is about.
+func (l *look) withRight(class *acl.Class) *acl.Class {
+	right := l.one.Right
+	with := *class
+	with.Attributes = maps.Clone(class.Attributes)
+	switch right.Kind {
+	case acl.Attribute:
+		with.Attributes[right.Object] = l.j.s.Schema.PropertySetOf(right.Object)
+	case acl.PropertySet:
+		with.Attributes[unnamed] = right.Object
+	}
+	return &with
 }
 
 // classForbidden is a class as looking for what is forbidden needs it. A class without a default counts, too: its
@@ -262,6 +296,10 @@ const (
 // indivisible are the rights of which there are no parts. [MS-ADTS] 5.1.3.2.
 const indivisible = sddl.ListContents | sddl.ListObject | sddl.DeleteTree | sddl.Delete | sddl.ReadControl | sddl.WriteDACL | sddl.WriteOwner
 
+func divisible(right acl.Right) bool {
+	return right.Mask&^indivisible != 0 && (right.Kind == acl.WholeObject || right.Kind == acl.PropertySet)
+}
+
 // unnamed stands for every right, class or attribute that no entry names: they all fare alike.
 var unnamed = sddl.GUID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
@@ -269,8 +307,11 @@ var unnamed = sddl.GUID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x
 // of them has what must not be, even where a deny on another one takes the whole away. [MS-ADTS] 5.1.3.3.3.
 func (l *look) parts(class *acl.Class, isNew bool) []acl.Right {
 	right := l.one.Right
+	if !hasRight(class, right) {
+		return nil
+	}
 	out := []acl.Right{right}
-	if right.Mask&^indivisible == 0 || right.Kind != acl.WholeObject && right.Kind != acl.PropertySet {
+	if !divisible(right) {
 		return out
 	}
 	named := map[sddl.GUID]bool{}
@@ -323,61 +364,84 @@ func (l *look) parts(class *acl.Class, isNew bool) []acl.Right {
 	return out
 }
 
-// untried doubts where an entry may reach objects that no class stands for: of an auxiliary class that is added to
-// single objects, of one that the schema does not show, or with attributes that no class has by itself. [MS-ADTS] 6.1.3.
-func (l *look) untried(tried []*acl.Class) {
+// hasRight says whether objects of a class have what a right is about.
+func hasRight(c *acl.Class, right acl.Right) bool {
+	switch right.Kind {
+	case acl.Attribute:
+		_, ok := c.Attributes[right.Object]
+		return ok
+	case acl.PropertySet:
+		for _, set := range c.Attributes {
+			if set == right.Object {
+				return true
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// idle doubts where entries may give the account a part of the right that nothing stands for.
+func (l *look) idle(doubt string, is func(a sddl.ACE) bool) {
 	dacl := l.t.Descriptor.DACL
 	if dacl == nil {
 		return
 	}
 	schema := l.j.s.Schema
-	right := l.one.Right
-	has := slices.ContainsFunc(tried, func(c *acl.Class) bool {
-		if right.Kind != acl.Attribute && right.Kind != acl.PropertySet {
-			return true
-		}
-		for attribute, set := range c.Attributes {
-			if right.Kind == acl.Attribute && attribute == right.Object || right.Kind == acl.PropertySet && set == right.Object {
-				return true
-			}
-		}
-		return false
-	})
+	about := l.one
+	about.Class = sddl.GUID{} // whether it is of the class is for the caller to say
 	for _, a := range dacl.ACEs {
-		if a.IsOpaque() || !a.Type.IsAllow() || !a.Flags.Has(sddl.ContainerInherit) || a.Mask.MapGeneric()&right.Mask == 0 ||
-			!l.possible(a.SID) || a.SID.String() == principalSelf {
+		if a.IsOpaque() || !a.Type.IsAllow() || a.Mask.MapGeneric()&about.Right.Mask == 0 || !l.possible(a.SID) || !is(a) {
 			continue
 		}
-		if a.HasObjectType() && schema.ClassOf(a.ObjectType) == nil {
-			about := l.one
-			about.Class = sddl.GUID{}
-			if !acl.Overlaps(a, about, schema.PropertySetOf) {
-				continue
-			}
-		}
-		if !a.HasInheritedObjectType() {
-			if !has {
-				l.add(acl.Unknown, "", "an entry is inherited, and no class of objects below has by itself what the rule is about", a)
-			}
-			continue
-		}
-		if slices.ContainsFunc(tried, func(c *acl.Class) bool { return c.GUID == a.InheritedObjectType }) {
-			continue
-		}
-		// The rule is about objects of just one class; those of others are none of its business.
-		c := schema.ClassOf(a.InheritedObjectType)
-		if l.one.Class.IsZero() || c == nil || c.Category != 1 && c.Category != 2 {
-			l.add(acl.Unknown, "", fmt.Sprintf("an entry is inherited by objects of %s, which were not tried", l.j.className(a.InheritedObjectType)), a)
+		// One about a class is about the whole of its objects.
+		if schema.ClassOf(a.ObjectType) != nil || acl.Overlaps(a, about, schema.PropertySetOf) {
+			l.add(acl.Unknown, "", doubt, a)
 		}
 	}
 }
 
-// className is a class by its name, or by its GUID where the schema does not show it.
-func (j *Judge) className(g sddl.GUID) string {
-	if c := j.s.Schema.ClassOf(g); c != nil {
-		return "class " + c.Name
+// untried doubts where an entry may reach objects that no class stands for: of an auxiliary class that is added to
+// single objects, of one that the schema does not show, or with attributes that no class has by itself. [MS-ADTS] 6.1.3.
+func (l *look) untried(tried, others []*acl.Class) {
+	inherited := func(a sddl.ACE) bool { return a.Flags.Has(sddl.ContainerInherit) && a.SID.String() != principalSelf }
+	if len(tried) == 0 {
+		l.idle("an entry is inherited, and no class of objects below has by itself what the rule is about", func(a sddl.ACE) bool {
+			return inherited(a) && !a.HasInheritedObjectType()
+		})
 	}
-	return "a class that the schema does not show, " + g.String()
+	const properties = sddl.ReadProperty | sddl.WriteProperty
+	l.idle("an entry is about what objects have only where an auxiliary class is added to them", func(a sddl.ACE) bool {
+		return inherited(a) && l.one.Right.Kind == acl.WholeObject && a.Mask.MapGeneric()&l.one.Right.Mask&properties != 0 && l.j.addable(a.ObjectType) &&
+			!slices.ContainsFunc(tried, func(c *acl.Class) bool {
+				return hasRight(c, acl.Right{Kind: acl.Attribute, Object: a.ObjectType}) || hasRight(c, acl.Right{Kind: acl.PropertySet, Object: a.ObjectType})
+			})
+	})
+	l.idle("an entry is inherited by objects of a class that was not tried", func(a sddl.ACE) bool {
+		is := func(c *acl.Class) bool { return c.GUID == a.InheritedObjectType }
+		if !inherited(a) || !a.HasInheritedObjectType() || slices.ContainsFunc(tried, is) || slices.ContainsFunc(others, is) {
+			return false
+		}
+		// A rule about objects of just one class is not about those of others; auxiliary classes make no others.
+		c := l.j.s.Schema.ClassOf(a.InheritedObjectType)
+		return l.one.Class.IsZero() || c == nil || c.Category != 1 && c.Category != 2
+	})
+}
+
+// addable says whether a GUID is that of an attribute, or of its property set, of an auxiliary class.
+func (j *Judge) addable(g sddl.GUID) bool {
+	if j.auxiliary == nil {
+		j.auxiliary = map[sddl.GUID]bool{}
+		for _, name := range j.s.Schema.ClassNames() {
+			if c := j.s.Schema.Class(name); c.Category == 0 || c.Category == 3 {
+				for _, a := range j.s.Schema.Attributes(name) {
+					j.auxiliary[a.GUID], j.auxiliary[a.PropertySet] = true, true
+				}
+			}
+		}
+		delete(j.auxiliary, sddl.GUID{})
+	}
+	return j.auxiliary[g]
 }
 
 // sentence says why the row does not pass; empty where it does.

@@ -27,6 +27,8 @@ func (j *Judge) rows(t *directory.Target) []Row {
 			var at int
 			if row, at = j.row(t, &req); at >= 0 {
 				row.Classes = j.classVerdicts(t, req.Any[at])
+			} else if row.Forbidden {
+				row.Classes = j.derivedVerdicts(t, &req)
 			}
 			if key != "" {
 				first[key] = len(rows)
@@ -55,7 +57,7 @@ func asked(req *Requirement) string {
 	if req.NotApplicable != "" || req.Any == nil {
 		return ""
 	}
-	return fmt.Sprint(req.Rule.Forbidden, req.Any)
+	return fmt.Sprint(req.Rule.Forbidden, req.Any, req.On)
 }
 
 // Name is the row's rule with its policy: POLICY/RULE.

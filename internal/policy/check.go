@@ -100,7 +100,7 @@ func (r *Rule) check() error {
 		return fail(kinds[1], "%s and %s are two rules", kinds[0], kinds[1])
 	}
 	if kinds[0] != "rights" {
-		for _, extra := range []struct{ key, value string }{{"object", r.Object}, {"scope", string(r.Scope)}, {"class", r.Class}} {
+		for _, extra := range []struct{ key, value string }{{"object", r.Object}, {"scope", string(r.Scope)}, {"class", r.Class}, {"effective-on", strings.Join(r.On, ", ")}} {
 			if extra.value != "" {
 				return fail(extra.key, "%s does not go with %s", extra.key, kinds[0])
 			}
@@ -127,6 +127,9 @@ func (r *Rule) check() error {
 	case r.Rights != nil:
 		if err := r.Grant.check(r.ID); err != nil {
 			return err
+		}
+		if r.Forbidden && r.On != nil {
+			return fail("effective-on", "what is forbidden must be so on every class")
 		}
 		if r.Forbidden && slices.Contains(r.Rights, "full-control") {
 			return fail("rights", "forbidden full-control would let everything but one right pass; name the rights that must not be there, such as modify-permissions, modify-owner and write-all-properties")
@@ -218,6 +221,18 @@ func (g *Grant) check(rule string) error {
 	where, ok := scopeNamed(g.Scope)
 	if !ok {
 		return fail("scope", "%s", unknown("scope", string(g.Scope), g.Scope.words()))
+	}
+	switch {
+	case g.On == nil:
+	case where.name == "this-object":
+		return fail("effective-on", "scope this-object reaches nothing below")
+	case g.Class != "":
+		return fail("effective-on", "class says already which objects it is about")
+	}
+	for i, name := range g.On {
+		if slices.ContainsFunc(g.On[:i], func(other string) bool { return strings.EqualFold(other, name) }) {
+			return fail("effective-on", "%s is there twice", name)
+		}
 	}
 	// An entry for a class that is not inherit-only applies to the target whatever its
 	// class is, so that one rule cannot say both. [MS-ADTS] 5.1.3.3.

@@ -68,6 +68,7 @@ type Grant struct {
 	Object string      `yaml:"object" doc:"What the rights are about: an attribute, property set, extended right, validated write or class, by lDAPDisplayName, cn, display name or GUID."`
 	Scope  ScopeName   `yaml:"scope" doc:"Where: as the Windows permission dialog says it, or in short."`
 	Class  string      `yaml:"class" doc:"Of descendants, those of this class only, by lDAPDisplayName, cn or GUID."`
+	On     []string    `yaml:"effective-on" doc:"Of objects below, the classes on which it must be effective, the entry being for all; without it, every class that may stand there."`
 }
 
 // from keeps the origin of a rule and of the grant within it apart.
@@ -256,10 +257,14 @@ func (g Grant) AppliesTo() string {
 		class = g.Class + " "
 	}
 	where, _ := scopeNamed(g.Scope)
-	if !strings.Contains(where.label, "%s") {
-		return where.label
+	text := where.label
+	if strings.Contains(text, "%s") {
+		text = fmt.Sprintf(text, class)
 	}
-	return fmt.Sprintf(where.label, class)
+	if g.On != nil {
+		text += ", effective on " + strings.Join(g.On, ", ")
+	}
+	return text
 }
 
 // String is what the limit asks for in words.

@@ -23,6 +23,10 @@ type Requirement struct {
 	// attributes or a whole DACL.
 	Any []acl.Requirement
 
+	// On are, of each of Any, the classes below the target on which it must be effective, by schemaIDGUID; nil: every class that
+	// may stand there.
+	On [][]sddl.GUID
+
 	// NotApplicable says which name the schema lacks, for a rule that is optional, or which
 	// condition does not hold; empty otherwise.
 	NotApplicable string
@@ -158,13 +162,17 @@ func (r *Rule) resolve(s *directory.Schema, req *Requirement) error {
 	}
 	for _, g := range grants {
 		one, lack, err := g.resolve(s)
+		var on []sddl.GUID
+		if lack == nil && err == nil {
+			on, lack = g.effectiveOn(s)
+		}
 		switch {
 		case err != nil:
 			return g.fail("object", fmt.Sprintf("rule %s: %v", r.ID, err))
 		case lack != nil && !r.Optional:
 			return g.fail(lack.key, fmt.Sprintf("rule %s: %s%s", r.ID, lack.why, suggest.Meant(lack.name, lack.names())))
 		case lack == nil:
-			req.Any = append(req.Any, one)
+			req.Any, req.On = append(req.Any, one), append(req.On, on)
 		case first == "":
 			first = lack.why
 		}
@@ -173,6 +181,18 @@ func (r *Rule) resolve(s *directory.Schema, req *Requirement) error {
 		req.NotApplicable = first
 	}
 	return nil
+}
+
+// effectiveOn are the classes on which the grant must be effective.
+func (g *Grant) effectiveOn(s *directory.Schema) (on []sddl.GUID, missing *lack) {
+	for _, name := range g.On {
+		c := s.FindClass(name)
+		if c == nil || c.Defunct {
+			return nil, &lack{"effective-on", name, fmt.Sprintf("the schema has no class %q", name), s.ClassNames}
+		}
+		on = append(on, c.GUID)
+	}
+	return on, nil
 }
 
 // lack is a name that a schema has not.

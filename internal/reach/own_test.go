@@ -189,6 +189,21 @@ func TestReachOfAlternatives(t *testing.T) {
 	}
 }
 
+// A rule that says on which classes it must be effective is about objects of no other class.
+func TestReachOfRulesThatAreEffectiveOnSomeClasses(t *testing.T) {
+	f := newForest(t)
+	f.add(target, "organizationalUnit", "O:SYD:(A;CI;LO;;;AGENT)")
+	f.add("CN=A,"+target, "group", "O:SYD:P")
+	f.add("CN=B,"+target, "contact", "O:SYD:(A;CIID;LO;;;AGENT)")
+	f.add("CN=C,"+target, "contact", "O:SYD:P")
+	text := "  - {id: x, rights: [list-object], scope: this-object-and-descendants, effective-on: [contact], source: test}\n"
+	r, _ := sweepOwn(t, f, rules(t, text), Options{Reach: true, Examples: 2}, target)
+	want := "3: 2 effective, 1 not, 0 protected, 0 unknown\n" + `inheritance-blocked at "" on 1`
+	if got := told(r.Targets[0].Reach.Rows[0]); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // Each target has the rows of the rules about it, and what is not read is said.
 func TestReachOfOwnTargets(t *testing.T) {
 	f := newForest(t)

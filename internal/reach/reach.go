@@ -45,6 +45,10 @@ func (s *sweep) judgeKind(p *pass, k *kindState) {
 			if v.relevance = s.relevance(req, &k.kind); v.relevance == irrelevant {
 				continue
 			}
+			if on := p.on[row]; on != nil && k.place != isTarget && k.class.fault == "" && !slices.Contains(on, k.class.acl.GUID) {
+				v.relevance = irrelevant
+				continue
+			}
 			s.verdict(k, req.Right, v)
 			for _, other := range p.others[row] {
 				if v.passes() || s.relevance(&other, &k.kind) != relevant {

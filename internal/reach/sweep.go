@@ -227,6 +227,7 @@ type pass struct {
 	rows   []int               // of the judge's requirements, those that apply
 	asked  []acl.Requirement   // by the judge's requirements: the alternative that a row is about
 	others [][]acl.Requirement // the other alternatives
+	on     [][]sddl.GUID       // the classes below on which it must be effective; nil: every class
 	scoped bool                // some rule is about direct children only
 	told   bool                // the target was asked for, and not only named by rules
 
@@ -268,6 +269,7 @@ func (s *sweep) newPass(t *directory.Target) *pass {
 	}
 	p.asked = make([]acl.Requirement, len(s.judge.Requirements))
 	p.others = make([][]acl.Requirement, len(s.judge.Requirements))
+	p.on = make([][]sddl.GUID, len(s.judge.Requirements))
 	for i, req := range s.judge.Requirements {
 		if !s.judge.About(t, &req) {
 			continue
@@ -279,6 +281,7 @@ func (s *sweep) newPass(t *directory.Target) *pass {
 		}
 		p.rows = append(p.rows, i)
 		p.asked[i] = s.judge.Chosen(t, &req)
+		p.on[i] = req.On[slices.Index(req.Any, p.asked[i])]
 		p.others[i] = slices.DeleteFunc(slices.Clone(req.Asked()), func(one acl.Requirement) bool { return one == p.asked[i] })
 	}
 	return p
