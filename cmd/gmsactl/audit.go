@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,15 +72,6 @@ func parameters(given []string) (map[string]string, error) {
 		values[name] = value
 	}
 	return values, nil
-}
-
-// openPolicy reads a policy from a file.
-func openPolicy(file string) (*policy.Policy, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return policy.Parse(file, text)
 }
 
 // sweeping is what audit may look at beyond the targets themselves.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -84,4 +86,18 @@ func (a *app) policyList() error {
 		}
 	}
 	return nil
+}
+
+// openPolicy reads the policy in a file, of which more than a policy may have is not read.
+func openPolicy(file string) (*policy.Policy, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, policy.MaxText+1))
+	if err != nil {
+		return nil, err
+	}
+	return policy.Parse(file, text)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -57,10 +58,11 @@ rule names itself are taken to be where a new domain has them.`,
 func newPolicyValidate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE",
-		Short: "Say what is wrong with a policy file, all of it",
-		Long: `Validate reads a policy and those that it includes, and looks its names up in the
-schema of Windows Server 2019, or, with --dc, --domain or --from, in that of the
-forest. Every mistake comes with file, line and column; the exit code is 1 then.`,
+		Short: "Say what is wrong with a policy file",
+		Long: `Validate reads a policy and those that it includes, and, where they can be read, looks
+their names up in the schema of Windows Server 2019, or, with --dc, --domain or --from,
+in that of the forest. Mistakes come together, the first one of each rule, with file,
+line and column; the exit code is 1 then.`,
 		Example: `  gmsactl policy validate ./mine.yaml
   gmsactl policy validate ./mine.yaml --dc dc1.corp.example --user admin`,
 		Args: args("FILE"),
@@ -140,40 +142,23 @@ func (a *app) policyShow(ctx context.Context, name string, s *showing, named boo
 	if err != nil {
 		return err
 	}
+	if commands {
+		return a.byHand(s, list, schema, what)
+	}
+	who, trustee := s.account, "<account>"
+	if who == "" {
+		who = trustee
+	}
+	if sid, err := sddl.ParseSID(s.account); err == nil {
+		trustee = sid.String()
+	}
 	view := &report.PolicyView{Format: 1, Kind: "PolicyView", Schema: what}
-	var grants []byhand.Grant
-	var left []string
 	for _, p := range list {
-		rows, err := policyRows(p, schema)
+		rows, err := policyRows(p, schema, trustee)
 		if err != nil {
 			return err
 		}
 		view.Policies = append(view.Policies, *rows)
-		if commands {
-			found, not, err := s.grants(p, schema)
-			if err != nil {
-				return err
-			}
-			grants, left = append(grants, found...), append(left, not...)
-		}
-	}
-	if commands {
-		return a.byHand(s, grants, left, schema)
-	}
-	who := s.account
-	if who == "" {
-		who = "<account>"
-	}
-	for i := range view.Policies {
-		for k := range view.Policies[i].Rules {
-			for n, text := range view.Policies[i].Rules[k].SDDL {
-				trustee := "<account>"
-				if _, err := sddl.ParseSID(s.account); err == nil {
-					trustee = s.account
-				}
-				view.Policies[i].Rules[k].SDDL[n] = strings.ReplaceAll(text, placeholder.String(), trustee)
-			}
-		}
 	}
 	return a.show(view, func() error {
 		if s.form == "sddl" {
@@ -202,7 +187,7 @@ func (s *showing) load(name string, values map[string]string, whole bool) ([]*po
 			return nil, err
 		}
 	}
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !known[name] {
 			return nil, fmt.Errorf("--param %s: the policy has no such parameter", name)
 		}
@@ -210,8 +195,8 @@ func (s *showing) load(name string, values map[string]string, whole bool) ([]*po
 	return list, nil
 }
 
-// policyRows are the rules of a policy with the entries that they ask for.
-func policyRows(p *policy.Policy, schema *directory.Schema) (*report.PolicyRows, error) {
+// policyRows are the rules of a policy with the entries for the trustee that they ask for.
+func policyRows(p *policy.Policy, schema *directory.Schema, trustee string) (*report.PolicyRows, error) {
 	out := &report.PolicyRows{
 		Name: p.Name, Title: p.Title, Source: p.Source, Include: p.Include, Parameters: p.Values, Notes: p.Notes, Rules: []report.PolicyRow{},
 	}
@@ -240,10 +225,15 @@ func policyRows(p *policy.Policy, schema *directory.Schema) (*report.PolicyRows,
 			row.Severity = string(r.Severity)
 		}
 		for _, one := range req.Any {
-			row.SDDL = append(row.SDDL, entriesFor(schema, one)...)
+			row.SDDL = append(row.SDDL, entriesFor(schema, one, trustee)...)
 		}
 		if r.DACL != nil {
-			row.SDDL = r.DACL.Entries
+			row.SDDL, row.May, row.Protected = r.DACL.Entries, r.DACL.May, r.DACL.Protected
+		}
+		for _, g := range r.AnyOf {
+			one := *req
+			one.Rule = &policy.Rule{Grant: g}
+			row.AnyOf = append(row.AnyOf, report.PolicyGrant{Access: accessOf(&one, schema), AppliesTo: g.AppliesTo()})
 		}
 		out.Rules = append(out.Rules, row)
 	}
@@ -283,58 +273,103 @@ func pointers(grants []policy.Grant) []*policy.Grant {
 }
 
 // entriesFor are the entries for one permission, on an object without any, in SDDL.
-func entriesFor(schema *directory.Schema, one acl.Requirement) []string {
+func entriesFor(schema *directory.Schema, one acl.Requirement, trustee string) []string {
 	var out []string
 	for _, a := range acl.MissingACEs(&sddl.ACL{}, placeholder, []acl.Requirement{one}, schema.PropertySetOf) {
-		out = append(out, a.String())
+		out = append(out, strings.TrimSuffix(a.String(), placeholder.String()+")")+trustee+")")
 	}
 	return out
 }
 
-// grants are the entries that a policy asks for on each of its targets, the fewest that will do,
-// and what no command grants.
-func (s *showing) grants(p *policy.Policy, schema *directory.Schema) (grants []byhand.Grant, left []string, err error) {
-	reqs, err := p.Resolve(schema)
-	if err != nil {
-		return nil, nil, err
+// grants are the entries that the policies ask for on each of their targets, the fewest that will do, and what whoever
+// runs the commands should know: what they do not grant, and why, and the notes of the policies.
+func (s *showing) grants(list []*policy.Policy, schema *directory.Schema, what string) (grants []byhand.Grant, notes []string, err error) {
+	type target struct {
+		dn    string
+		asked []acl.Requirement
 	}
-	var order []string
-	asked := map[string][]acl.Requirement{}
-	for i := range reqs {
-		req := &reqs[i]
-		dn, err := s.where(req.Rule)
-		switch {
-		case req.NotApplicable != "":
-			left = append(left, fmt.Sprintf("%s/%s: %s", p.Name, req.Rule.ID, req.NotApplicable))
-		case len(req.Asked()) == 0:
-			left = append(left, fmt.Sprintf("%s/%s is no grant: %s", p.Name, req.Rule.ID, req.Rule.Access()))
-		case req.Rule.Severity == policy.SeverityWarning:
-			left = append(left, fmt.Sprintf("%s/%s is advice: %s, %s", p.Name, req.Rule.ID, req.Rule.Access(), req.Rule.AppliesTo()))
-		case err != nil:
-			return nil, nil, fmt.Errorf("%s/%s: %w", p.Name, req.Rule.ID, err)
-		default:
-			if asked[dn] == nil {
-				order = append(order, dn)
+	var targets []*target
+	said := map[string]bool{}
+	note := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); !said[text] {
+			said[text] = true
+			notes = append(notes, text)
+		}
+	}
+	for _, p := range list {
+		reqs, err := p.Resolve(schema)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range reqs {
+			req := &reqs[i]
+			rule := p.Name + "/" + req.Rule.ID
+			if req.NotApplicable != "" {
+				note("%s is not applicable by the schema of %s: %s", rule, strings.TrimPrefix(what, "that of "), req.NotApplicable)
+				continue
 			}
-			asked[dn] = append(asked[dn], req.Asked()[0])
+			if len(req.Asked()) == 0 {
+				note("%s is no grant: %s", rule, req.Rule.Access())
+				continue
+			}
+			if req.Rule.Severity == policy.SeverityWarning {
+				note("%s is advice: %s, %s", rule, req.Rule.Access(), req.Rule.AppliesTo())
+				continue
+			}
+			dn, err := s.where(req.Rule)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", rule, err)
+			}
+			if domain := domainByDN(dn); directory.SameDN(dn, policy.AdminSDHolder.UsualDN(domain)) {
+				note("%s is left out: it is about AdminSDHolder, whose entries every protected account and group takes over; gmsactl plan --write-adminsdholder grants it", rule)
+				continue
+			}
+			if req.Rule.Aim().Place == policy.EveryDomain {
+				note("%s is about every domain of the forest, and is granted on %s only; repeat it with the --target of each other one", rule, dn)
+			}
+			at := slices.IndexFunc(targets, func(t *target) bool { return directory.SameDN(t.dn, dn) })
+			if at < 0 {
+				at, targets = len(targets), append(targets, &target{dn: dn})
+			}
+			targets[at].asked = append(targets[at].asked, req.Asked()[0])
 		}
 	}
-	for _, dn := range order {
-		for _, a := range acl.MissingACEs(&sddl.ACL{}, placeholder, asked[dn], schema.PropertySetOf) {
-			grants = append(grants, byhand.Grant{DN: dn, ACE: a})
+	for _, p := range list {
+		for _, text := range p.Notes {
+			note("Note: %s", text)
 		}
 	}
-	return grants, left, nil
+	for _, t := range targets {
+		for _, a := range acl.MissingACEs(&sddl.ACL{}, placeholder, t.asked, schema.PropertySetOf) {
+			grants = append(grants, byhand.Grant{DN: t.dn, ACE: a})
+		}
+	}
+	return grants, notes, nil
+}
+
+// domainByDN is the domain that an object is in, by its DN alone; empty where that does not say. The zones of DNS are
+// objects called DC, too, and their partitions are no domains.
+func domainByDN(dn string) string {
+	domain := ""
+	for rest := dn; rest != ""; rest = directory.ParentDN(rest) {
+		attr, _, _ := strings.Cut(rest, "=")
+		switch {
+		case !strings.EqualFold(strings.TrimSpace(attr), "DC"):
+			domain = ""
+		case domain == "":
+			domain = rest
+		}
+	}
+	if name := strings.ToLower(directory.NameOfDN(domain)); name == "domaindnszones" || name == "forestdnszones" {
+		return ""
+	}
+	return domain
 }
 
 // where is the object that a rule is about, in the domain of --target.
 func (s *showing) where(r *policy.Rule) (string, error) {
-	domain := s.target
-	for domain != "" && !strings.HasPrefix(strings.ToUpper(domain), "DC=") {
-		domain = directory.ParentDN(domain)
-	}
+	domain := domainByDN(s.target)
 	t := r.Aim()
-	values := map[string]string{"domain.dn": domain}
 	switch {
 	case t.IsZero():
 		return s.target, nil
@@ -346,7 +381,7 @@ func (s *showing) where(r *policy.Rule) (string, error) {
 		}
 		return "", fmt.Errorf("the rule is about %s, which has no place that every forest has; gmsactl plan finds it", t)
 	}
-	dn := policy.Replace(t.DN, values)
+	dn := policy.Replace(t.DN, map[string]string{"domain.dn": domain})
 	if t.Under != "" {
 		dn += "," + t.Under.UsualDN(domain)
 	}
@@ -357,47 +392,34 @@ func (s *showing) where(r *policy.Rule) (string, error) {
 }
 
 // byHand prints the commands, and what they do not do as comments.
-func (a *app) byHand(s *showing, grants []byhand.Grant, left []string, schema *directory.Schema) error {
-	comment := "# "
-	if s.form == "dsacls" {
-		comment = "rem "
+func (a *app) byHand(s *showing, list []*policy.Policy, schema *directory.Schema, what string) error {
+	grants, notes, err := s.grants(list, schema, what)
+	if err != nil {
+		return err
 	}
-	for _, text := range left {
-		if _, err := fmt.Fprintf(a.stdout, "%s%s\n", comment, harmless(report.Printable(text))); err != nil {
-			return err
+	comment, script := byhand.PowerShellComment, ""
+	if s.form == "dsacls" {
+		comment = byhand.DsaclsComment
+		lines, err := byhand.Dsacls(s.account, grants, schema)
+		if err != nil {
+			return &hintedError{err, "--form powershell goes by GUID and quotes anything"}
+		}
+		script = strings.Join(lines, "\n") + "\n"
+	} else if script, err = byhand.PowerShell(s.account, grants, schema.NameOf); err != nil {
+		return err
+	}
+	for _, text := range notes {
+		for _, line := range comment(text) {
+			if _, err := fmt.Fprintln(a.stdout, line); err != nil {
+				return err
+			}
 		}
 	}
 	if len(grants) == 0 {
 		return errors.New("the policy has nothing that commands could grant; see it with --form table")
 	}
-	if s.form == "dsacls" {
-		lines, err := byhand.Dsacls(s.account, grants, schema)
-		if err != nil {
-			return &hintedError{err, "--form powershell goes by GUID and quotes anything"}
-		}
-		for _, line := range lines {
-			if _, err := fmt.Fprintln(a.stdout, line); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	script, err := byhand.PowerShell(s.account, grants, schema.NameOf)
-	if err != nil {
-		return err
-	}
 	_, err = fmt.Fprint(a.stdout, script)
 	return err
-}
-
-// harmless leaves out what ends a comment, or what cmd.exe reads in one.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("&|<>^%!", r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
 
 func (a *app) policyValidate(ctx context.Context, name string, named bool) error {
@@ -416,6 +438,7 @@ func (a *app) policyValidate(ctx context.Context, name string, named bool) error
 		Name          string   `json:"name"`
 		Rules         int      `json:"rules"`
 		NotApplicable []string `json:"notApplicable,omitempty"`
+		NotLookedUp   []string `json:"notLookedUp,omitempty"` // rules that name a parameter without a value
 	}
 	answer := struct {
 		Format   int     `json:"format"`
@@ -425,12 +448,21 @@ func (a *app) policyValidate(ctx context.Context, name string, named bool) error
 	}{Format: 1, Kind: "PolicyValidation", Schema: what}
 	var errs []error
 	for _, p := range list {
+		p, err := p.BindKnown(nil)
+		if err != nil {
+			return err
+		}
 		reqs, err := p.ResolveAll(schema)
 		errs = append(errs, err)
 		v := valid{Name: p.Name, Rules: len(p.Rules)}
 		for _, req := range reqs {
 			if req.NotApplicable != "" {
 				v.NotApplicable = append(v.NotApplicable, req.Rule.ID+": "+req.NotApplicable)
+			}
+		}
+		for i := range p.Rules {
+			if !slices.ContainsFunc(reqs, func(req policy.Requirement) bool { return req.Rule == &p.Rules[i] }) {
+				v.NotLookedUp = append(v.NotLookedUp, p.Rules[i].ID)
 			}
 		}
 		answer.Policies = append(answer.Policies, v)
@@ -445,6 +477,11 @@ func (a *app) policyValidate(ctx context.Context, name string, named bool) error
 			}
 			for _, text := range v.NotApplicable {
 				if _, err := fmt.Fprintf(a.stdout, "  not applicable there: %s\n", report.Printable(text)); err != nil {
+					return err
+				}
+			}
+			for _, id := range v.NotLookedUp {
+				if _, err := fmt.Fprintf(a.stdout, "  not looked up: %s: its object or class is a parameter without a value\n", report.Printable(id)); err != nil {
 					return err
 				}
 			}

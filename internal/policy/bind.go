@@ -190,7 +190,7 @@ func LoadUnbound(names []string, open func(file string) (*Policy, error)) ([]*Po
 type loader struct {
 	open func(file string) (*Policy, error)
 	list []*Policy
-	by   map[string]*Policy // by name
+	by   map[string]*Policy // by name in lower case
 }
 
 func (l *loader) add(name string, folder string, within []string) error {
@@ -215,13 +215,13 @@ func (l *loader) add(name string, folder string, within []string) error {
 	if slices.Contains(within, p.Name) {
 		return fmt.Errorf("policy %s includes itself, by %s", p.Name, strings.Join(append(within, p.Name), ", "))
 	}
-	if other := l.by[p.Name]; other != nil {
+	if other := l.by[strings.ToLower(p.Name)]; other != nil {
 		if string(other.Text) != string(p.Text) {
 			return p.fail("name", fmt.Sprintf("another policy is named %q, too: %s", p.Name, other.file))
 		}
 		return nil
 	}
-	l.by[p.Name] = p
+	l.by[strings.ToLower(p.Name)] = p
 	l.list = append(l.list, p)
 	for i, included := range p.Include {
 		if err := l.add(included, folder, append(within, p.Name)); err != nil {

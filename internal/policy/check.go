@@ -62,10 +62,11 @@ func (p *Policy) check() []error {
 	lines := map[string]int{}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		if first, twice := lines[r.ID]; twice {
+		id := strings.ToLower(r.ID) // two that differ by case only are one to whoever reads a report
+		if first, twice := lines[id]; twice {
 			add(r.fail("id", fmt.Sprintf("rule %q was there already in line %d", r.ID, first)))
 		}
-		lines[r.ID] = r.self.Line
+		lines[id] = r.self.Line
 		add(r.check())
 		add(p.checkVariables(r))
 	}
@@ -381,7 +382,7 @@ func (k ParameterKind) check(value string) error {
 		return fmt.Errorf("%q has control characters or is no UTF-8", value)
 	case k == DNParameter && !looksLikeDN(value):
 		return fmt.Errorf("%q is no DN such as OU=Sync,DC=corp,DC=example", value)
-	case k == NameParameter && strings.ContainsAny(value, `,+"\<>;=#`):
+	case k == NameParameter && (strings.ContainsAny(value, `,+"\<>;=#`) || strings.TrimSpace(value) != value):
 		return fmt.Errorf("%q is not one plain component of a DN", value)
 	}
 	return nil

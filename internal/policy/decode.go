@@ -19,8 +19,8 @@ import (
 	"github.com/gmsactl/gmsactl/internal/suggest"
 )
 
-// maxText bounds the YAML of a policy, in bytes.
-const maxText = 1 << 20
+// MaxText bounds the YAML of a policy, in bytes.
+const MaxText = 1 << 20
 
 // maxErrors is how many errors are told of one policy; who wrote more wrote something else.
 const maxErrors = 50
@@ -85,8 +85,8 @@ type scalar interface{ fromText(text string) }
 
 // document reads the one document of a file.
 func document(file string, text []byte) (*yaml.Node, error) {
-	if len(text) > maxText {
-		return nil, &Error{File: file, Why: fmt.Sprintf("longer than %d bytes", maxText)}
+	if len(text) > MaxText {
+		return nil, &Error{File: file, Why: fmt.Sprintf("longer than %d bytes", MaxText)}
 	}
 	if at, ok := notUTF8(text); ok {
 		return nil, &Error{file, at, "this is no UTF-8"}

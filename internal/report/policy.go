@@ -32,28 +32,47 @@ type PolicyRows struct {
 
 // PolicyRow is one rule.
 type PolicyRow struct {
-	Rule          string   `json:"rule"`
-	Type          string   `json:"type"` // Allow, Forbidden, Attributes or DACL
-	Access        string   `json:"access"`
-	AppliesTo     string   `json:"appliesTo"`
-	Target        string   `json:"target"` // where, as the policy names it
-	Severity      string   `json:"severity"`
-	Verification  string   `json:"verification"`
-	Why           string   `json:"why,omitempty"`
-	Source        string   `json:"source"`
-	NotApplicable string   `json:"notApplicable,omitempty"`
-	SDDL          []string `json:"sddl,omitempty"` // an entry for each alternative; <account> for the account's SID
+	Rule          string `json:"rule"`
+	Type          string `json:"type"` // Allow, Forbidden, Attributes or DACL
+	Access        string `json:"access"`
+	AppliesTo     string `json:"appliesTo"`
+	Target        string `json:"target"` // where, as the policy names it
+	Severity      string `json:"severity"`
+	Verification  string `json:"verification"`
+	Why           string `json:"why,omitempty"`
+	Source        string `json:"source"`
+	NotApplicable string `json:"notApplicable,omitempty"`
+	// An entry for each alternative that the schema has names for, with <account> for the account's SID, or each
+	// right that is forbidden, or all the entries of a DACL.
+	SDDL      []string      `json:"sddl,omitempty"`
+	AnyOf     []PolicyGrant `json:"anyOf,omitempty"`     // the alternatives, the first of which is granted
+	Protected bool          `json:"protected,omitempty"` // of a DACL: inheritance is blocked
+	May       []string      `json:"may,omitempty"`       // of a DACL: trustees whose entries may be there besides
+}
+
+// PolicyGrant is one alternative of a rule.
+type PolicyGrant struct {
+	Access    string `json:"access"`
+	AppliesTo string `json:"appliesTo"`
 }
 
 // Policies writes policies as an administrator knows permissions: type, name, access and
 // what it applies to.
 func Policies(w io.Writer, v *PolicyView, account string, style Style) error {
 	p := &printer{w: w}
+	const placeholder = "<account>"
+	short := account
+	if utf8.RuneCountInString(Printable(account)) > 14 {
+		short = placeholder // the column has no room for it
+	}
 	for i, pol := range v.Policies {
 		if i > 0 {
 			p.printf("\n")
 		}
 		policyHead(p, &pol, style)
+		if short != account && len(pol.Rules) > 0 {
+			p.printf("  %s = %s\n", placeholder, account)
+		}
 		if len(pol.Rules) > 0 {
 			p.printf("\n%-10s %-14s %-27s %s\n", "TYPE", "NAME", "ACCESS", "APPLIES TO")
 		}
@@ -63,8 +82,26 @@ func Policies(w io.Writer, v *PolicyView, account string, style Style) error {
 				target = r.Target
 				p.wrapped(target+":", "   ", "")
 			}
-			p.cells([]int{10, 14, 27, 26}, r.Type, account, r.Access, r.AppliesTo)
+			who := short
+			if r.Type == attributesType || r.Type == daclType {
+				who = "-" // it is about the target
+			}
+			widths := []int{10, 14, 27, 26}
+			if len(r.AnyOf) == 0 {
+				p.cells(widths, r.Type, who, r.Access, r.AppliesTo)
+			}
+			for k, one := range r.AnyOf {
+				kind := r.Type
+				if k > 0 {
+					kind = "or"
+				}
+				p.cells(widths, kind, who, one.Access, one.AppliesTo)
+			}
 			const indent = "           "
+			if r.Type == daclType {
+				p.wrapped(indent, indent, strings.Join(r.SDDL, " "))
+				policyMay(p, indent, &r)
+			}
 			about := r.Rule
 			if r.Severity != string(policy.SeverityError) {
 				about += ", " + r.Severity
@@ -97,6 +134,14 @@ func PolicySDDL(w io.Writer, v *PolicyView, style Style) error {
 				p.wrapped("  not applicable: ", "    ", r.NotApplicable)
 			case len(r.SDDL) == 0:
 				p.wrapped("  ", "  ", r.Access)
+			case r.Type == daclType:
+				for _, entry := range r.SDDL {
+					p.printf("  %s\n", entry)
+				}
+				policyMay(p, "  ", &r)
+				if r.Protected {
+					p.printf("  inheritance blocked\n")
+				}
 			case r.Type == forbiddenType:
 				p.wrapped("  must not be granted: ", "    ", strings.Join(r.SDDL, " "))
 			default:
@@ -113,15 +158,26 @@ func PolicySDDL(w io.Writer, v *PolicyView, style Style) error {
 	return p.err
 }
 
-const forbiddenType = "Forbidden"
+const (
+	forbiddenType  = "Forbidden"
+	attributesType = "Attributes"
+	daclType       = "DACL"
+)
+
+// policyMay says whose entries may be in a DACL besides those that are listed.
+func policyMay(p *printer, indent string, r *PolicyRow) {
+	if len(r.May) > 0 {
+		p.wrapped(indent+"besides, entries that allow something to: ", indent+"  ", strings.Join(r.May, ", "))
+	}
+}
 
 // RuleType is the type of a rule in a PolicyRow.
 func RuleType(r *policy.Rule) string {
 	switch {
 	case r.Limits != nil:
-		return "Attributes"
+		return attributesType
 	case r.DACL != nil:
-		return "DACL"
+		return daclType
 	case r.Forbidden:
 		return forbiddenType
 	}
@@ -182,6 +238,7 @@ func (p *printer) cells(widths []int, texts ...string) {
 func wrap(text string, width int) []string {
 	var lines []string
 	for _, word := range strings.Fields(text) {
+		word = Printable(word) // which makes it longer
 		last := len(lines) - 1
 		if last >= 0 && utf8.RuneCountInString(lines[last])+1+utf8.RuneCountInString(word) <= width {
 			lines[last] += " " + word

@@ -248,6 +248,8 @@ func TestColourSaysNothing(t *testing.T) {
 		"schema":    func(b *bytes.Buffer, s Style) error { return Schema(b, oddSchema(), s) },
 		"outcome":   func(b *bytes.Buffer, s Style) error { return Outcome(b, everyOutcome(), s) },
 		"whoami":    func(b *bytes.Buffer, s Style) error { return WhoAmI(b, stranger(), s) },
+		"policy":    func(b *bytes.Buffer, s Style) error { return Policies(b, everyRule(), "<account>", s) },
+		"sddl":      func(b *bytes.Buffer, s Style) error { return PolicySDDL(b, everyRule(), s) },
 	} {
 		var plain, coloured bytes.Buffer
 		if err := errors.Join(render(&plain, Style{}), render(&coloured, colour)); err != nil {
