@@ -421,7 +421,7 @@ func TestServiceAccountAsConnectorAccount(t *testing.T) {
 	u := administrator(t, lab)
 	account := lab.CreateGMSA(t, "conn").SAMAccountName
 	ou := lab.CreateOU(t, "conn")
-	says(t, u.want(exitFindings, "audit", account, "--policy", "connect-sync-account").stdout, "objectClass has the value msDS-GroupManagedServiceAccount")
+	says(t, u.want(exitFindings, "audit", account, "--policy", "connect-sync-account").stdout, "objectClass has the value computer")
 	got := u.want(exitFindings, "apply", "--yes", "--account", account, "--target", ou, "--policy", "connect-sync-account", "--policy", "connect-sync-consistency-guid",
 		"--accept", "own")
 	says(t, got.stdout, "plans write no attributes for a rule about them: objectClass has the")
