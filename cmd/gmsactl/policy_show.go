@@ -113,8 +113,8 @@ func (a *app) schemaFor(ctx context.Context, named bool) (s *directory.Schema, w
 	return s, "Windows Server 2019", nil
 }
 
-// placeholder is an account that nobody is, in place of one that is not named.
-var placeholder = sddl.MustParseSID("S-1-5-21-1-1-1-1")
+// noAccount is the SID of no account: what entries are for is put in its place.
+var noAccount = sddl.MustParseSID("S-1-5-21-1-1-1-1")
 
 func (a *app) policyShow(ctx context.Context, name string, s *showing, named bool) error {
 	commands := s.form == "dsacls" || s.form == "powershell"
@@ -275,8 +275,8 @@ func pointers(grants []policy.Grant) []*policy.Grant {
 // entriesFor are the entries for one permission, on an object without any, in SDDL.
 func entriesFor(schema *directory.Schema, one acl.Requirement, trustee string) []string {
 	var out []string
-	for _, a := range acl.MissingACEs(&sddl.ACL{}, placeholder, []acl.Requirement{one}, schema.PropertySetOf) {
-		out = append(out, strings.TrimSuffix(a.String(), placeholder.String()+")")+trustee+")")
+	for _, a := range acl.MissingACEs(&sddl.ACL{}, noAccount, []acl.Requirement{one}, schema.PropertySetOf) {
+		out = append(out, strings.TrimSuffix(a.String(), noAccount.String()+")")+trustee+")")
 	}
 	return out
 }
@@ -340,7 +340,7 @@ func (s *showing) grants(list []*policy.Policy, schema *directory.Schema, what s
 		}
 	}
 	for _, t := range targets {
-		for _, a := range acl.MissingACEs(&sddl.ACL{}, placeholder, t.asked, schema.PropertySetOf) {
+		for _, a := range acl.MissingACEs(&sddl.ACL{}, noAccount, t.asked, schema.PropertySetOf) {
 			grants = append(grants, byhand.Grant{DN: t.dn, ACE: a})
 		}
 	}

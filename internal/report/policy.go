@@ -60,10 +60,10 @@ type PolicyGrant struct {
 // what it applies to.
 func Policies(w io.Writer, v *PolicyView, account string, style Style) error {
 	p := &printer{w: w}
-	const placeholder = "<account>"
+	const trustee = "<account>"
 	short := account
 	if utf8.RuneCountInString(Printable(account)) > 14 {
-		short = placeholder // the column has no room for it
+		short = trustee // the column has no room for it
 	}
 	for i, pol := range v.Policies {
 		if i > 0 {
@@ -71,7 +71,7 @@ func Policies(w io.Writer, v *PolicyView, account string, style Style) error {
 		}
 		policyHead(p, &pol, style)
 		if short != account && len(pol.Rules) > 0 {
-			p.printf("  %s = %s\n", placeholder, account)
+			p.printf("  %s = %s\n", trustee, account)
 		}
 		if len(pol.Rules) > 0 {
 			p.printf("\n%-10s %-14s %-27s %s\n", "TYPE", "NAME", "ACCESS", "APPLIES TO")
